@@ -35,7 +35,7 @@ var mayUse = map[string][]string{
 	"github.com/fatih/color":     {"report"},
 	"go.yaml.in/yaml/v3":         {"inventory", "match", "report"},
 	"golang.org/x/term":          {"cmd/flowvet"},
-	"net":                        {},
+	"net":                        {"capture/capturetest"},
 	"net/http":                   {},
 	"os/exec":                    {},
 }
