@@ -1,0 +1,212 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"flowvet/match"
+)
+
+// entry prints a group of findings. It reports whether it proposed an exception.
+func (t *reporter) entry(g *group) bool {
+	f := g.exemplar(t.r)
+	t.item(entryIndent, entryColumn, levelSpan(g.level), t.headline(g, f)...)
+	for _, line := range t.why(g, f) {
+		t.detail(line.label, line.body)
+	}
+	t.detail("seen", span{t.seen(g, f), quiet})
+	if e := f.Disposition.Expired; e != nil {
+		t.detail("expired", span{fmt.Sprintf("exception %s would have covered this until %s",
+			Terminal(e.ID), e.Expires.UTC().Format("2006-01-02T15:04:05Z")), doubt})
+	}
+	if f.Bucket() == match.Undocumented {
+		t.nearest(f)
+	}
+	proposal, exception := t.settle(g, f)
+	if proposal != "" {
+		t.detail("settle", text(proposal))
+	}
+	if t.o.Verbose && f.Filter != "" {
+		t.detail("filter", span{Terminal(f.Filter), quiet})
+	}
+	return exception
+}
+
+// detail prints a labelled line under an entry.
+func (t *reporter) detail(label string, body ...span) {
+	t.item(detailIndent, detailColumn, span{label, quiet}, body...)
+}
+
+func levelSpan(l match.Level) span {
+	switch l {
+	case match.LevelError:
+		return span{l.String(), bad}
+	case match.LevelWarning:
+		return span{l.String(), doubt}
+	case match.LevelPass:
+		return span{"ok", good}
+	case match.LevelNone:
+		return span{"-", quiet}
+	}
+	return span{l.String(), plain}
+}
+
+// headline says what, who, to whom, on which port.
+func (t *reporter) headline(g *group, f *match.Finding) []span {
+	if g.scan != nil {
+		return []span{
+			{"scan-like", strong}, text("  "), text(endName(f.Initiator, f.From)),
+			text(fmt.Sprintf(" -> %s, %s", count(g.scan.Hosts, "host"), count(g.scan.Ports, "port"))),
+		}
+	}
+	most := listed
+	if t.o.Verbose {
+		most = 0
+	}
+	line := []span{
+		{f.Verdict.String(), strong},
+		text("  " + some(g.ends(t.r, initiator), most, "and")),
+		text(" -> " + some(g.ends(t.r, responder), most, "and")),
+		{"  " + service(f.Proto, f.Port), strong},
+	}
+	if names := f.Qualifiers.Names(); len(names) > 0 {
+		line = append(line, span{"  [" + strings.Join(names, ", ") + "]", doubt})
+	}
+	return line
+}
+
+// seen says how much there was, how it went, how the initiator is known, and in which packet.
+func (t *reporter) seen(g *group, f *match.Finding) string {
+	parts := []string{
+		count(len(g.members), "conversation") + ", " + count(g.packets, "packet"),
+		t.outcome(g, f),
+	}
+	if g.scan != nil {
+		parts = append(parts, "worst "+f.Verdict.String()+" at "+shortName(f.Responder, f.To)+" "+service(f.Proto, f.Port))
+	}
+	parts = append(parts, fmt.Sprintf("initiator by %s (%s)", f.Basis, f.Certainty))
+	if ref := reference(t.r, t.o, f.Evidence); ref != "" {
+		parts = append(parts, ref)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// outcome prints the outcomes of a group, the best first; of one conversation also the detail.
+func (t *reporter) outcome(g *group, f *match.Finding) string {
+	if len(g.members) == 1 {
+		return outcomeOf(f)
+	}
+	counts := g.outcomes(t.r)
+	var parts []string
+	for o := match.Success; ; o-- {
+		if n := counts[o]; n == len(g.members) {
+			return "all " + o.String()
+		} else if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, o))
+		}
+		if o == match.OutcomeNone {
+			return strings.Join(parts, ", ")
+		}
+	}
+}
+
+func outcomeOf(f *match.Finding) string {
+	if f.Detail == "" {
+		return f.Outcome.String()
+	}
+	return fmt.Sprintf("%s (%s)", f.Outcome, Terminal(f.Detail))
+}
+
+// nearest prints the rows that nearly document a finding: the nearest, or all of them with -v.
+func (t *reporter) nearest(f *match.Finding) {
+	near := f.Near
+	if !t.o.Verbose && len(near) > 1 {
+		near = near[:1]
+	}
+	for i := range near {
+		t.detail("nearest", nearSpans(&near[i])...)
+	}
+}
+
+// column is one column of a row, held against a finding.
+type column struct {
+	name, printed string
+	ok            bool
+}
+
+// columnsOf returns the columns of a near row in the order they are printed.
+func columnsOf(n *match.Near) []column {
+	return []column{
+		{"product", n.Row.Product, n.ProductOK},
+		{"port", n.Row.Ports.String(), n.PortOK},
+		{"transport", rowTransport(n.Row), n.TransportOK},
+		{"source", n.Row.SourcePrinted, n.SourceOK},
+		{"target", n.Row.TargetPrinted, n.TargetOK},
+		{"direction", "", n.DirectionOK},
+	}
+}
+
+// nearSpans prints "R057 ESX 3.x 514/udp ESX/ESXi Host -> Syslog Server: source no, target no", the columns that do not
+// match struck through.
+func nearSpans(n *match.Near) []span {
+	columns := columnsOf(n)
+	before := []string{" ", " ", "/", " ", " -> ", ""}
+	line := []span{text(Terminal(n.Row.ID))}
+	var wrong []string
+	for i, c := range columns {
+		as := plain
+		if !c.ok {
+			as = struck
+			wrong = append(wrong, c.name+" no")
+		}
+		line = append(line, text(before[i]), span{Terminal(c.printed), as})
+	}
+	if len(wrong) > 0 {
+		line = append(line, text(": "+strings.Join(wrong, ", ")))
+	}
+	return line
+}
+
+// settle proposes what would settle a group: an inventory line where somebody's role is the question, else an exception.
+func (t *reporter) settle(g *group, f *match.Finding) (proposal string, exception bool) {
+	switch {
+	case g.scan != nil:
+		return "find out who runs " + shortName(f.Initiator, f.From) + "; an authorised scanner is a case for an exception", false
+	case f.Verdict == match.UnknownEndpoint && len(f.Hypotheses) > 0:
+		return "if that is what it is, add to the machines of the inventory: " + inventoryLine(f.Hypotheses[0]), false
+	case f.Verdict == match.AmbiguousRole && len(f.Hypotheses) > 0:
+		h := f.Hypotheses[0]
+		return fmt.Sprintf("give %s its product in the inventory, or its address the role: {address: %s, roles: [%s]}",
+			nameOf(f, h.Addr), yamlAddr(h.Addr), yamlScalar(string(h.Role))), false
+	case f.Verdict == match.DirectionUnconfirmed:
+		return "start the capture before the connection, so that its first packet shows who began it", false
+	case f.Bucket() != match.Undocumented:
+		return "", false
+	}
+	return "accept it by an exception: " + t.exceptionStub(g, f), true
+}
+
+// inventoryLine writes the machine that would make a hypothesis true.
+func inventoryLine(h match.Hypothesis) string {
+	name := string(h.Role) + "-" + strings.NewReplacer(".", "-", ":", "-").Replace(h.Addr.String())
+	return fmt.Sprintf("- {name: %s, addresses: [{address: %s, roles: [%s]}]}", yamlScalar(name), yamlAddr(h.Addr), yamlScalar(string(h.Role)))
+}
+
+// exceptionStub writes the part of an exception that selects a group.
+func (t *reporter) exceptionStub(g *group, f *match.Finding) string {
+	return fmt.Sprintf("- {id: %s, selector: {verdicts: [%s], src: %s, dst: %s, transport: %s, port: %d}, …}",
+		yamlScalar("accept-"+f.ID), f.Verdict, t.selector(g, initiator), t.selector(g, responder), f.Proto, f.Port)
+}
+
+// selector names one end of a group for an exception: the machine or address where there is only one, the role where
+// there are more, and the first address where they have none.
+func (t *reporter) selector(g *group, end endFunc) string {
+	first, placed := end(&t.r.Findings[g.members[0]])
+	switch {
+	case len(g.ends(t.r, end)) > 1 && len(placed.Roles) > 0:
+		return yamlScalar(string(placed.Roles[0].Role))
+	case placed.Machine != nil:
+		return yamlScalar(placed.Machine.Name)
+	}
+	return yamlAddr(first)
+}

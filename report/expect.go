@@ -1,0 +1,200 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"flowvet/catalog"
+	"flowvet/match"
+)
+
+// expectations prints the section of what was expected and is not there.
+func (t *reporter) expectations(b match.Bucket) {
+	if t.silent(b) {
+		return
+	}
+	all := shortfalls(t.r, t.shown, b)
+	n := 0
+	for _, s := range all {
+		n += len(s.members)
+	}
+	what := "none"
+	switch {
+	case n > 0 && n == len(all):
+		what = count(n, "expectation")
+	case n > 0:
+		what = count(n, "expectation") + " of " + count(len(all), "cause")
+	case t.r.Counts.CouldNotJudge > 0:
+		what = fmt.Sprintf("none that could be proven; %s could not be judged", count(t.r.Counts.CouldNotJudge, "expectation"))
+	}
+	t.section(strings.ToUpper(b.String()), what)
+	t.shortfallEntries(all)
+}
+
+func (t *reporter) shortfallEntries(all []*shortfall) {
+	fit := t.fit(len(all))
+	for _, s := range all[:fit] {
+		t.blank()
+		t.shortfall(s)
+	}
+	t.rest(len(all)-fit, "group")
+}
+
+// shortfall prints expectations of one cause: what was expected of whom, by what, and what became of it.
+func (t *reporter) shortfall(s *shortfall) {
+	e := s.members[0]
+	t.item(entryIndent, entryColumn, levelSpan(e.Level), t.expected(s)...)
+	if len(e.Rows) > 0 {
+		t.detail("row", text(expectedRows(e)))
+	}
+	t.detail("why", text(t.became(s)))
+	t.detail("required", span{t.requirement(e), quiet})
+	if e.Verdict == match.NotObservable {
+		t.detail("remedy", text(Terminal(e.Reason.Remedy)))
+	} else if e.Bucket() == match.Absent {
+		t.detail("coverage", span{coverage(e), quiet})
+	}
+	if t.o.Verbose && e.Filter != "" {
+		t.detail("filter", span{Terminal(e.Filter), quiet})
+	}
+}
+
+// expected is the headline: the verdict, the port, the subjects and who the other end may be.
+func (t *reporter) expected(s *shortfall) []span {
+	e := s.members[0]
+	line := []span{{e.Verdict.String(), strong}, text("  " + t.parties(s))}
+	if len(e.Rows) > 0 {
+		line = append(line, span{"  " + rowService(e.Rows[0]), strong})
+	}
+	if e.Inferred {
+		line = append(line, span{"  [role-inferred]", doubt})
+	}
+	return line
+}
+
+// parties prints who was expected to talk to whom.
+func (t *reporter) parties(s *shortfall) string {
+	e := s.members[0]
+	plane := ""
+	if len(e.Rows) > 0 {
+		plane = e.Rows[0].Plane
+	}
+	most := listed
+	if t.o.Verbose {
+		most = 0
+	}
+	others := "any client"
+	if !e.AnyClient {
+		others = some(machineNames(e.Candidates, plane), most, "or")
+	}
+	if e.Subject == nil {
+		return "any two of " + some(machineNames(e.Candidates, plane), most, "and")
+	}
+	var subjects []string
+	for _, m := range s.members {
+		if name := machineName(m.Subject, plane); !slices.Contains(subjects, name) {
+			subjects = append(subjects, name)
+		}
+	}
+	subject := some(subjects, most, "and")
+	switch e.SubjectEnd {
+	case catalog.Source:
+		return subject + " -> " + others
+	case catalog.Target:
+		return others + " -> " + subject
+	}
+	return subject + " with " + others
+}
+
+func expectedRows(e *match.Expectation) string {
+	r := e.Rows[0]
+	line := rowLine(r)
+	if r.Purpose != "" {
+		line += ": " + Terminal(r.Purpose)
+	}
+	if len(e.Rows) > 1 {
+		line += "; with " + some(rowIDs(e.Rows[1:]), 8, "and")
+	}
+	return line
+}
+
+// became says what became of the first expectation of the group.
+func (t *reporter) became(s *shortfall) string {
+	e := s.members[0]
+	first := ""
+	if len(s.members) > 1 {
+		first = fmt.Sprintf(" (the first of %d)", len(s.members))
+	}
+	switch e.Verdict {
+	case match.Met:
+		return "seen" + t.tried(e)
+	case match.ExpectedAbsent:
+		return "not one packet of it was seen, and it would have been"
+	case match.NotObservable:
+		return fmt.Sprintf("nothing was seen, and that proves nothing: %s: %s%s", Terminal(e.Reason.Code), Terminal(e.Reason.Detail), first)
+	case match.AttemptedRefused:
+		return "tried and refused" + t.tried(e) + first
+	case match.AttemptedUnanswered:
+		return "tried and not answered" + t.tried(e) + first
+	case match.ExpectedHalfOpen:
+		return "tried, and the handshake was never completed" + t.tried(e) + first
+	case match.SeenOtherWay:
+		return "seen only with the ends exchanged" + t.tried(e) + first
+	case match.ExpectedPending:
+		return "tried, and the capture ended before an answer was due" + t.tried(e) + first
+	case match.ExpectedOneSided:
+		return "tried, and the other direction cannot be seen here" + t.tried(e) + first
+	}
+	return e.Verdict.String()
+}
+
+// tried cites the conversations that met an expectation or failed to.
+func (t *reporter) tried(e *match.Expectation) string {
+	var refs []string
+	for _, i := range e.Evidence {
+		f := &t.r.Findings[i]
+		ref := fmt.Sprintf("%s -> %s %s %s", shortName(f.Initiator, f.From), shortName(f.Responder, f.To), service(f.Proto, f.Port), outcomeOf(f))
+		if at := reference(t.r, t.o, f.Evidence); at != "" {
+			ref += " " + at
+		}
+		refs = append(refs, ref)
+	}
+	if len(refs) == 0 {
+		return ""
+	}
+	return ": " + some(refs, listed, "and")
+}
+
+// requirement says by what an expectation is one, in which time, and how much time absence needs.
+func (t *reporter) requirement(e *match.Expectation) string {
+	class := Terminal(e.Class.String())
+	parts := []string{"by class " + class}
+	if !e.Required {
+		parts = []string{"not required: " + class + ", seen elsewhere in this capture"}
+	}
+	if !e.InView {
+		parts = append(parts, "outside the declared view")
+	}
+	window := "the whole of the captures"
+	if !e.Window.IsZero() {
+		window = between(e.Window.Start, e.Window.End)
+	}
+	parts = append(parts, "in "+window)
+	if e.Need > 0 {
+		parts = append(parts, "absence needs "+e.Need.Round(time.Second).String())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// coverage says why the capture can speak of absence.
+func coverage(e *match.Expectation) string {
+	switch e.Coverage {
+	case match.Proven:
+		return "proven: other frames between them were seen both ways in that time"
+	case match.CoverageDeclared:
+		return "declared: the inventory or --sees says that this capture sees them"
+	}
+	return e.Coverage.String()
+}

@@ -1,0 +1,199 @@
+package report
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"flowvet/capture"
+	"flowvet/inventory"
+	"flowvet/match"
+)
+
+// circumstances are what findings of one cause share. They are the key of a group.
+type circumstances struct {
+	verdict    match.Verdict
+	level      match.Level
+	proto      capture.Proto
+	port       uint16
+	qualifiers match.Qualifiers
+	from, to   string // roles, joined
+	expired    string // the expired exception that would have applied
+}
+
+// group is an entry of the text report: findings of one cause, or the findings of one scan.
+type group struct {
+	bucket  match.Bucket
+	level   match.Level
+	members []int // indices into Result.Findings, ascending
+	packets uint64
+	scan    *match.Scan // nil: no scan
+}
+
+// exemplar is the finding that speaks for the group.
+func (g *group) exemplar(r *match.Result) *match.Finding {
+	if g.scan != nil {
+		return &r.Findings[g.scan.Worst]
+	}
+	return &r.Findings[g.members[0]]
+}
+
+// tally is the findings of a result as the text report needs them: in one pass over any number of them.
+type tally struct {
+	groups   [match.Documented + 1][]*group // open ones by bucket, in report order
+	findings [match.Documented + 1]int      // open ones by bucket
+	excepted map[string]int                 // findings by the exception's id
+}
+
+func newTally(r *match.Result, s selection) *tally {
+	t := &tally{excepted: map[string]int{}}
+	causes := map[circumstances]*group{}
+	scans := map[int]*group{}
+	roles := roleLabels{}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if !s.finding(f) {
+			continue
+		}
+		if f.Disposition.Excepted() {
+			t.excepted[f.Disposition.Exception.ID]++
+			continue
+		}
+		g := t.groupOf(r, f, causes, scans, roles)
+		g.members = append(g.members, i)
+		g.packets += f.Sent.Packets + f.Received.Packets
+		t.findings[g.bucket]++
+	}
+	for _, groups := range t.groups {
+		slices.SortFunc(groups, largestFirst)
+	}
+	return t
+}
+
+// groupOf returns the group of an open finding, made if it is the first of its kind.
+func (t *tally) groupOf(r *match.Result, f *match.Finding, causes map[circumstances]*group, scans map[int]*group, roles roleLabels) *group {
+	if n := f.Scan; n > 0 && n <= len(r.Scans) {
+		if scans[n] == nil {
+			scan := &r.Scans[n-1]
+			worst := &r.Findings[scan.Worst]
+			scans[n] = t.open(&group{bucket: worst.Bucket(), level: worst.Level, scan: scan})
+		}
+		return scans[n]
+	}
+	key := circumstances{
+		verdict: f.Verdict, level: f.Level, proto: f.Proto, port: f.Port, qualifiers: f.Qualifiers,
+		from: roles.of(f.Initiator, f.From), to: roles.of(f.Responder, f.To),
+	}
+	if e := f.Disposition.Expired; e != nil {
+		key.expired = e.ID
+	}
+	if causes[key] == nil {
+		causes[key] = t.open(&group{bucket: f.Bucket(), level: f.Level})
+	}
+	return causes[key]
+}
+
+func (t *tally) open(g *group) *group {
+	t.groups[g.bucket] = append(t.groups[g.bucket], g)
+	return g
+}
+
+// largestFirst orders the groups of a section: errors before warnings, then by findings, packets, and place in the result.
+func largestFirst(a, b *group) int {
+	return cmp.Or(
+		cmp.Compare(b.level, a.level),
+		cmp.Compare(len(b.members), len(a.members)),
+		cmp.Compare(b.packets, a.packets),
+		cmp.Compare(a.members[0], b.members[0]),
+	)
+}
+
+// roleLabels remembers the roles of each address, joined: a million findings have few addresses that play any.
+type roleLabels map[netip.Addr]string
+
+func (l roleLabels) of(a netip.Addr, p inventory.Placed) string {
+	if len(p.Roles) == 0 {
+		return ""
+	}
+	label, ok := l[a]
+	if !ok {
+		label = strings.Join(rolesOf(p.Roles), "+")
+		l[a] = label
+	}
+	return label
+}
+
+// endFunc picks one end of a finding.
+type endFunc func(*match.Finding) (netip.Addr, inventory.Placed)
+
+// ends returns the names of one end of a group's findings, each machine once, in the order of the result.
+func (g *group) ends(r *match.Result, end endFunc) []string {
+	type identity struct {
+		machine *inventory.Machine
+		addr    netip.Addr
+	}
+	var names []string
+	seen := map[identity]bool{}
+	for _, i := range g.members {
+		a, p := end(&r.Findings[i])
+		id := identity{machine: p.Machine}
+		if p.Machine == nil {
+			id.addr = a
+		}
+		if !seen[id] {
+			seen[id] = true
+			names = append(names, endName(a, p))
+		}
+	}
+	return names
+}
+
+func initiator(f *match.Finding) (netip.Addr, inventory.Placed) { return f.Initiator, f.From }
+func responder(f *match.Finding) (netip.Addr, inventory.Placed) { return f.Responder, f.To }
+
+// outcomes counts the findings of a group by outcome.
+func (g *group) outcomes(r *match.Result) map[match.Outcome]int {
+	counts := map[match.Outcome]int{}
+	for _, i := range g.members {
+		counts[r.Findings[i].Outcome]++
+	}
+	return counts
+}
+
+// shortfall is an entry of the text report: expectations of one cause.
+type shortfall struct {
+	members []*match.Expectation
+}
+
+// shortfalls groups the selected expectations of a bucket, in the order of the first of each cause, errors first.
+func shortfalls(r *match.Result, s selection, b match.Bucket) []*shortfall {
+	type cause struct {
+		verdict  match.ExpectationVerdict
+		level    match.Level
+		required bool
+		rows     string
+		reason   string
+	}
+	var all []*shortfall
+	byCause := map[cause]*shortfall{}
+	for i := range r.Expectations {
+		e := &r.Expectations[i]
+		if e.Bucket() != b || !s.expectation(e) {
+			continue
+		}
+		key := cause{e.Verdict, e.Level, e.Required, strings.Join(rowIDs(e.Rows), " "), e.Reason.Code}
+		if byCause[key] == nil {
+			byCause[key] = &shortfall{}
+			all = append(all, byCause[key])
+		}
+		byCause[key].members = append(byCause[key].members, e)
+	}
+	slices.SortStableFunc(all, func(a, b *shortfall) int {
+		return cmp.Or(
+			cmp.Compare(b.members[0].Level, a.members[0].Level),
+			cmp.Compare(len(b.members), len(a.members)),
+		)
+	})
+	return all
+}

@@ -1,0 +1,249 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"flowvet/inventory"
+	"flowvet/match"
+)
+
+// manyCaptures is how many captures a header describes one by one; of more, only those with something to say.
+const manyCaptures = 12
+
+// headerColumn is the width of the header's labels.
+const headerColumn = 11
+
+// header says what the report rests on, and how far that carries.
+func (t *reporter) header() {
+	t.para(0, span{strings.TrimSpace("flowvet " + Terminal(t.o.Version)), heading},
+		span{"captured traffic held against the published ports", quiet})
+	t.blank()
+	t.captures()
+	t.grounds()
+	for _, w := range t.r.Warnings {
+		t.headerLine("warning", span{Terminal(w), doubt})
+	}
+}
+
+func (t *reporter) headerLine(label string, body ...span) {
+	t.item(0, headerColumn, span{label, quiet}, body...)
+}
+
+func (t *reporter) captures() {
+	many := len(t.r.Captures) > manyCaptures && !t.o.Verbose
+	if len(t.r.Captures) > 1 {
+		t.headerLine("captures", text(t.captureTotal()))
+	}
+	unrecorded := 0
+	for i := range t.r.Captures {
+		c := &t.r.Captures[i]
+		if many && !remarkable(c) {
+			continue
+		}
+		t.capture(c)
+		if !c.DropsRecorded {
+			unrecorded++
+		}
+	}
+}
+
+func (t *reporter) captureTotal() string {
+	var packets uint64
+	for _, c := range t.r.Captures {
+		packets += c.Packets
+	}
+	total := fmt.Sprintf("%s, %s", count(len(t.r.Captures), "file"), count(packets, "packet"))
+	if packets > 0 {
+		total += ", " + between(t.r.First, t.r.Last)
+	}
+	return total
+}
+
+// remarkable reports whether a capture supports less than a whole one would.
+func remarkable(c *match.CaptureInfo) bool {
+	return c.Damage != nil || c.Interrupted || c.HalfCapture || c.FilterSuspected != "" || c.Filter != "" || c.Drops > 0
+}
+
+func (t *reporter) capture(c *match.CaptureInfo) {
+	line := fmt.Sprintf("%s, %s", Terminal(c.Format), count(c.Packets, "packet"))
+	if c.Packets > 0 {
+		line += ", " + between(c.First, c.Last)
+	}
+	t.headerLine("capture", span{Terminal(c.Name), strong}, text(" "+line))
+	t.headerLine("", span{strings.Join(lossAndFilter(c), "; "), quiet})
+	if c.HalfCapture {
+		t.headerLine("", span{"ONE DIRECTION ONLY: nearly all TCP is seen from one side; silence of the other side proves nothing", doubt})
+	}
+	if c.FilterSuspected != "" {
+		t.headerLine("", span{"FILTER SUSPECTED: " + Terminal(c.FilterSuspected), doubt})
+	}
+	if c.Damage != nil {
+		t.headerLine("", span{fmt.Sprintf("PARTIAL: %s ends early at byte %d: %s; what came before is judged",
+			Terminal(c.Name), c.Damage.Offset, Terminal(c.Damage.Reason)), bad})
+	}
+	if c.Interrupted {
+		t.headerLine("", span{fmt.Sprintf("INTERRUPTED: %s was read up to byte %d; what came before is judged", Terminal(c.Name), c.Size), bad})
+	}
+}
+
+// lossAndFilter says what is known of what the capture does not hold.
+func lossAndFilter(c *match.CaptureInfo) []string {
+	loss := "drops not recorded"
+	if c.DropsRecorded {
+		loss = fmt.Sprintf("%d dropped of %d received", c.Drops, c.Received)
+	}
+	parts := []string{loss}
+	if c.AckedUnseen > 0 {
+		parts = append(parts, fmt.Sprintf("%.1f %% of acknowledged TCP bytes not seen", 100*c.AckedUnseen))
+	}
+	if c.Filter == "" {
+		return append(parts, "no filter recorded")
+	}
+	return append(parts, "filter "+Terminal(c.Filter))
+}
+
+// grounds are the catalogue, the inventory, the time and the operations.
+func (t *reporter) grounds() {
+	if t.r.Catalog != nil {
+		var sources []string
+		for _, s := range t.r.Catalog.Sources {
+			sources = append(sources, fmt.Sprintf("%s (%s, sha256 %.12s)", Terminal(s.Name), count(s.Rows, "row"), Terminal(s.SHA256)))
+		}
+		t.headerLine("catalogue", text(some(sources, 0, "and")))
+	}
+	t.inventoryLine()
+	t.headerLine("as of", text(t.r.AsOf.UTC().Format("2006-01-02T15:04:05Z")))
+	if len(t.r.During) > 0 || !t.r.Window.IsZero() {
+		t.headerLine("during", text(t.duringLine()))
+	}
+}
+
+func (t *reporter) inventoryLine() {
+	v := t.r.Inventory
+	if v == nil {
+		return
+	}
+	line := fmt.Sprintf("%s, %s, %d of VMware seen", Terminal(v.Name), count(len(v.Machines), "machine"), t.r.Recognised)
+	t.headerLine("inventory", text(line))
+	if v.Inferred {
+		t.headerLine("", span{"ROLES ARE INFERRED from the traffic itself: nothing here can be more than a warning. " +
+			"Write the suggestion down (flowvet inventory suggest), correct it, and check again with --inventory.", doubt})
+	}
+}
+
+func (t *reporter) duringLine() string {
+	line := "no operation named"
+	if len(t.r.During) > 0 {
+		line = Terminal(strings.Join(t.r.During, ", "))
+	}
+	if !t.r.Window.IsZero() {
+		return line + ", window " + between(t.r.Window.Start, t.r.Window.End)
+	}
+	return line + ", the whole of each capture"
+}
+
+// nobody speaks for a capture in which no VMware machine was recognised: what is there, and what to write.
+func (t *reporter) nobody() {
+	if t.r.Recognised > 0 {
+		return
+	}
+	t.blank()
+	t.para(0, span{"NO VMWARE MACHINE RECOGNISED", bad})
+	t.para(entryIndent, text("No address in these captures is known to be a VMware machine, so nothing could be held against the "+
+		"document. This is no pass. Say who is who, then check again with --inventory FILE."))
+	var services, talkers []string
+	for _, s := range t.r.OutOfScope {
+		services = append(services, fmt.Sprintf("%s (%s)", service(s.Proto, s.Port), count(s.Packets, "packet")))
+	}
+	for _, k := range t.r.Talkers {
+		talkers = append(talkers, fmt.Sprintf("%s (%s, %s)", k.Addr, count(k.Packets, "packet"), count(k.Peers, "peer")))
+	}
+	if len(services) > 0 {
+		t.item(entryIndent, headerColumn, span{"services", quiet}, text(some(services, 8, "and")))
+	}
+	if len(talkers) > 0 {
+		t.item(entryIndent, headerColumn, span{"talkers", quiet}, text(some(talkers, 8, "and")))
+	}
+	t.blank()
+	t.para(entryIndent, text("An inventory begins like this:"))
+	for _, line := range exampleInventory(t.r.Talkers) {
+		t.verbatim(detailIndent, line)
+	}
+}
+
+// exampleInventory shows how to write an inventory, with the busiest addresses where there are any.
+func exampleInventory(talkers []match.Talker) []string {
+	addr := func(i int, other string) string {
+		if i < len(talkers) {
+			return yamlAddr(talkers[i].Addr)
+		}
+		return other
+	}
+	return []string{
+		"machines:",
+		"  - name: esx01",
+		`    products: ["ESX 4.1"]`,
+		"    addresses: [{address: " + addr(0, "10.0.0.11") + ", plane: mgmt}]",
+		"  - name: dns01",
+		"    addresses: [{address: " + addr(1, "10.0.0.53") + ", roles: [dns-server]}]",
+	}
+}
+
+// exceptions says what became of the exceptions that deserve a look: expiring, expired, unused, too broad; all with -v.
+func (t *reporter) exceptions() {
+	type line struct {
+		label string
+		body  string
+		style style
+	}
+	var lines []line
+	for _, u := range t.r.Exceptions {
+		e := u.Exception
+		who := Terminal(e.ID) + " (" + ownedBy(e) + ")"
+		until := e.Expires.UTC().Format("2006-01-02T15:04:05Z")
+		switch {
+		case u.State == "expired" && u.Used > 0:
+			lines = append(lines, line{"expired", who + " ended " + until + "; would cover " + count(u.Used, "conversation"), bad})
+		case u.State == "expired":
+			lines = append(lines, line{"expired", who + " ended " + until + "; remove it", quiet})
+		case u.State == "expiring":
+			lines = append(lines, line{"expiring", fmt.Sprintf("%s ends %s, in %s; covers %s", who, until, count(u.ExpiresInDay, "day"), count(u.Used, "conversation")), doubt})
+		case u.Used == 0:
+			lines = append(lines, line{"unused", who + " covered nothing in this run; ends " + until, quiet})
+		case t.o.Verbose:
+			lines = append(lines, line{"active", who + " covers " + count(u.Used, "conversation") + "; ends " + until, plain})
+		}
+		if u.TooBroad != "" {
+			lines = append(lines, line{"too broad", who + ": " + Terminal(u.TooBroad), doubt})
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	t.section("EXCEPTIONS", count(len(t.r.Exceptions), "exception")+" in use")
+	fit := t.fit(len(lines))
+	for _, l := range lines[:fit] {
+		t.item(entryIndent, headerColumn, span{l.label, quiet}, span{l.body, l.style})
+	}
+	t.rest(len(lines)-fit, "line")
+}
+
+func ownedBy(e *match.Exception) string {
+	owner := "owner " + Terminal(e.Owner)
+	if e.Ticket != "" {
+		owner += ", " + Terminal(e.Ticket)
+	}
+	return owner
+}
+
+// inferredRoles lists the roles of an end that nobody declared, with what they rest on.
+func inferredRoles(name string, p inventory.Placed) []string {
+	var all []string
+	for _, g := range p.Roles {
+		if g.Confidence != inventory.Declared {
+			all = append(all, fmt.Sprintf("%s as %s (%s: %s)", name, Terminal(string(g.Role)), g.Confidence, Terminal(g.Evidence)))
+		}
+	}
+	return all
+}

@@ -1,0 +1,157 @@
+package report
+
+// Rules of the JSON report (described field by field in docs/formats.md)
+//
+//  1. One document, "schema" first. A field may be added within a version; none changes its meaning or goes away.
+//  2. Names are snake_case. Arrays are always there, if empty; a scalar that has nothing to say is left out.
+//  3. Times are ISO 8601 in UTC with nanoseconds. Durations are seconds.
+//  4. One element of an array per line, so that diff and grep work, and a report of any size is written in little memory.
+//  5. Strict UTF-8; what is invalid becomes U+FFFD. Control, bidirectional and invisible characters are \u escapes.
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+
+	"flowvet/match"
+)
+
+// Schema names the version of the JSON report.
+const Schema = "flowvet-report/1"
+
+// JSON writes the report for programs.
+func JSON(w io.Writer, r *match.Result, o Options) error {
+	s := &stream{w: bufio.NewWriter(w)}
+	shown := newSelection(o)
+	s.field("schema", Schema)
+	s.field("version", o.Version)
+	s.field("as_of", instantExact(r.AsOf.UnixNano()))
+	s.field("status", r.Status)
+	s.field("status_why", r.StatusWhy)
+	s.field("counts", jsonCountsOf(r.Counts))
+	s.field("recognised", r.Recognised)
+	if shown.narrows() {
+		s.field("narrowed", jsonNarrowed{o.Machine, list(o.Only)})
+	}
+	s.field("catalog", jsonCatalogOf(r))
+	s.field("inventory", jsonInventoryOf(r))
+	s.field("during", list(r.During))
+	if !r.Window.IsZero() {
+		s.field("window", jsonWindowOf(r.Window))
+	}
+	s.field("warnings", list(r.Warnings))
+	s.array("captures", len(r.Captures), func(i int) any { return jsonCaptureOf(&r.Captures[i]) })
+	s.field("stats", jsonStatsOf(&r.Stats))
+	s.array("findings", len(r.Findings), func(i int) any {
+		if f := &r.Findings[i]; shown.finding(f) {
+			return jsonFindingOf(r, o, f)
+		}
+		return nil
+	})
+	s.array("scans", len(r.Scans), func(i int) any { return jsonScanOf(r, i) })
+	s.array("expectations", len(r.Expectations), func(i int) any {
+		if e := &r.Expectations[i]; shown.expectation(e) {
+			return jsonExpectationOf(r, e)
+		}
+		return nil
+	})
+	s.array("exceptions", len(r.Exceptions), func(i int) any { return jsonExceptionOf(&r.Exceptions[i]) })
+	s.array("out_of_scope", len(r.OutOfScope), func(i int) any { return jsonServiceOf(r.OutOfScope[i]) })
+	s.array("talkers", len(r.Talkers), func(i int) any { return jsonTalkerOf(r.Talkers[i]) })
+	return s.close()
+}
+
+// stream writes one JSON object, field by field. It keeps the first error, which close returns.
+type stream struct {
+	w       *bufio.Writer
+	scratch bytes.Buffer
+	safe    []byte
+	fields  int
+	err     error
+}
+
+// field writes a field whose value is small.
+func (s *stream) field(name string, value any) {
+	s.name(name)
+	s.value(value)
+}
+
+// array writes an array of n elements, each made when it is written. An element that is nil is left out.
+func (s *stream) array(name string, n int, element func(int) any) {
+	s.name(name)
+	s.raw("[")
+	written := 0
+	for i := 0; i < n && s.err == nil; i++ {
+		v := element(i)
+		if v == nil {
+			continue
+		}
+		if written > 0 {
+			s.raw(",")
+		}
+		written++
+		s.raw("\n  ")
+		s.value(v)
+	}
+	if written > 0 {
+		s.raw("\n ")
+	}
+	s.raw("]")
+}
+
+func (s *stream) close() error {
+	s.raw("\n}\n")
+	if s.err != nil {
+		return s.err
+	}
+	return s.w.Flush()
+}
+
+func (s *stream) name(name string) {
+	if s.fields == 0 {
+		s.raw("{\n ")
+	} else {
+		s.raw(",\n ")
+	}
+	s.fields++
+	s.value(name)
+	s.raw(": ")
+}
+
+func (s *stream) value(v any) {
+	if s.err != nil {
+		return
+	}
+	s.scratch.Reset()
+	enc := json.NewEncoder(&s.scratch)
+	enc.SetEscapeHTML(false)
+	if s.err = enc.Encode(v); s.err != nil {
+		return
+	}
+	s.safe = appendJSONVisible(s.safe[:0], bytes.TrimSuffix(s.scratch.Bytes(), []byte("\n")))
+	_, s.err = s.w.Write(s.safe)
+}
+
+func (s *stream) raw(text string) {
+	if s.err == nil {
+		_, s.err = s.w.WriteString(text)
+	}
+}
+
+// list makes an empty array of a nil slice.
+func list[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
+}
+
+// each maps a slice, never to nil.
+func each[T, U any](items []T, to func(T) U) []U {
+	all := make([]U, len(items))
+	for i, item := range items {
+		all[i] = to(item)
+	}
+	return all
+}

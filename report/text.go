@@ -1,0 +1,363 @@
+package report
+
+// Rules of the text report
+//
+//  1. It is read at two in the morning: what is wrong comes first, in the order undocumented, absent, indeterminate,
+//     documented; errors before warnings; the largest group first. The last line says it all in one.
+//  2. Findings of one cause are one entry. An entry says who, to whom, on which port, and the verdict; then why; then what
+//     was seen and in which packet; then the nearest row; then the line that would settle it, ready to copy.
+//  3. Labels stand in a column of their own. Nothing is wider than the width but words that cannot be broken.
+//  4. Everything is escaped by paper. Colour repeats what words say; it never says anything alone.
+//  5. Indeterminate is never hidden and never a pass; a partial capture and inferred roles are said in capitals.
+//  6. Times are UTC. Names are never looked up. The clock appears only as "as of".
+//
+// The text is for people and free to change. Programs read JSON.
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"flowvet/capture"
+	"flowvet/match"
+)
+
+// Columns of the layout: entries stand at indent 2, the lines that explain them at indent 4.
+const (
+	entryIndent  = 2
+	entryColumn  = 9
+	detailIndent = 4
+	detailColumn = 9
+)
+
+// reporter is one text report being written.
+type reporter struct {
+	*paper
+	r     *match.Result
+	o     Options
+	shown selection
+	tally *tally
+}
+
+// Text writes the report for people.
+func Text(w io.Writer, r *match.Result, o Options) error {
+	t := &reporter{paper: newPaper(w, o.Width, o.Color), r: r, o: o, shown: newSelection(o)}
+	t.tally = newTally(r, t.shown)
+	t.header()
+	t.nobody()
+	t.findings(match.Undocumented)
+	t.expectations(match.Absent)
+	t.indeterminate()
+	t.documented()
+	t.notJudged()
+	t.exceptions()
+	t.conservation()
+	t.summary()
+	return t.Flush()
+}
+
+// section prints a heading with what stands under it.
+func (t *reporter) section(title, what string) {
+	t.blank()
+	t.para(0, span{title, heading}, span{"  " + what, quiet})
+}
+
+// silent reports whether a section can be left out: the report was narrowed, and not to this.
+func (t *reporter) silent(b match.Bucket) bool { return !t.shown.bucket(b) }
+
+func (t *reporter) findings(b match.Bucket) {
+	if t.silent(b) {
+		return
+	}
+	t.section(strings.ToUpper(b.String()), t.groupCounts(b))
+	t.entries(b)
+	t.excepted(b)
+}
+
+// groupCounts says how many findings a section has, in how many entries.
+func (t *reporter) groupCounts(b match.Bucket) string {
+	groups := t.tally.groups[b]
+	if len(groups) == 0 {
+		return "none"
+	}
+	if len(groups) == t.tally.findings[b] {
+		return count(len(groups), "conversation")
+	}
+	return count(t.tally.findings[b], "conversation") + " of " + count(len(groups), "cause")
+}
+
+func (t *reporter) entries(b match.Bucket) {
+	groups := t.tally.groups[b]
+	fit := t.fit(len(groups))
+	exceptable := false
+	for _, g := range groups[:fit] {
+		t.blank()
+		exceptable = t.entry(g) || exceptable
+	}
+	t.rest(len(groups)-fit, "group")
+	if exceptable {
+		t.blank()
+		t.para(entryIndent, span{"An exception also needs justification, owner, approver, created and expires. It accepts a " +
+			"finding until it expires; it does not make it documented.", quiet})
+	}
+}
+
+// fit returns how many of n entries the limit lets through.
+func (t *reporter) fit(n int) int {
+	if t.o.Limit <= 0 {
+		return n
+	}
+	return min(n, t.o.Limit)
+}
+
+// rest says what the limit held back.
+func (t *reporter) rest(n int, noun string) {
+	if n > 0 {
+		t.blank()
+		t.para(entryIndent, span{"… and " + count(n, "more "+noun) + " (--limit 0 shows all)", strong})
+	}
+}
+
+// excepted names the exceptions that cover findings; it stands once, under UNDOCUMENTED.
+func (t *reporter) excepted(b match.Bucket) {
+	if b != match.Undocumented || len(t.tally.excepted) == 0 {
+		return
+	}
+	total := 0
+	var ids []string
+	for _, id := range slices.Sorted(maps.Keys(t.tally.excepted)) {
+		total += t.tally.excepted[id]
+		ids = append(ids, fmt.Sprintf("%s (%d)", Terminal(id), t.tally.excepted[id]))
+	}
+	t.blank()
+	t.item(entryIndent, entryColumn, span{"excepted", quiet}, text(count(total, "conversation")+" by "+some(ids, 10, "and")))
+}
+
+func (t *reporter) indeterminate() {
+	if t.silent(match.Indeterminate) {
+		return
+	}
+	expected := shortfalls(t.r, t.shown, match.Indeterminate)
+	n := 0
+	for _, s := range expected {
+		n += len(s.members)
+	}
+	what := "none"
+	if n > 0 || t.tally.findings[match.Indeterminate] > 0 {
+		what = count(n, "expectation") + ", " + t.groupCounts(match.Indeterminate)
+	}
+	t.section("INDETERMINATE", strings.TrimSuffix(what, ", none"))
+	t.shortfallEntries(expected)
+	t.entries(match.Indeterminate)
+}
+
+// notJudged sums up what no verdict was given.
+func (t *reporter) notJudged() {
+	if t.shown.narrows() && t.silent(match.NotJudged) {
+		return
+	}
+	c := t.r.Counts
+	if c.OutOfScope == 0 && c.NotExercised == 0 && len(t.r.OutOfScope) == 0 {
+		return
+	}
+	t.section("NOT JUDGED", "no VMware machine at either end, or one machine at both; or nothing to expect")
+	var services []string
+	for _, s := range t.r.OutOfScope {
+		services = append(services, fmt.Sprintf("%s (%d)", service(s.Proto, s.Port), s.Conversations))
+	}
+	if c.OutOfScope > 0 || len(services) > 0 {
+		line := count(c.OutOfScope, "conversation") + " out of scope"
+		if len(services) > 0 {
+			line += ": " + some(services, 8, "and")
+		}
+		t.para(entryIndent, text(line))
+	}
+	if c.NotExercised > 0 {
+		t.para(entryIndent, text(count(c.NotExercised, "expectation")+" not exercised: rows of events that did not happen in this time"))
+	}
+}
+
+// conservation says where every packet went.
+func (t *reporter) conservation() {
+	s := &t.r.Stats
+	if !t.o.Verbose && s.Balanced() {
+		return
+	}
+	ignored, undecodable := partsOf(s)
+	line := fmt.Sprintf("packets: %d read = %d judged + %s + %s", s.Read, s.Flowed, sumOf(ignored, "ignored"), sumOf(undecodable, "undecodable"))
+	t.blank()
+	if s.Balanced() {
+		t.para(0, text(line))
+		return
+	}
+	t.para(0, span{"THE SUM DOES NOT HOLD, do not trust this report: " + line, bad})
+}
+
+// part is one reason for which packets are in no flow.
+type part struct {
+	reason string
+	n      uint64
+}
+
+func partsOf(s *capture.Stats) (ignored, undecodable []part) {
+	for _, skip := range capture.Skips() {
+		p := part{skip.String(), s.Skipped[skip]}
+		if skip.Ignored() {
+			ignored = append(ignored, p)
+		} else {
+			undecodable = append(undecodable, p)
+		}
+	}
+	return ignored, undecodable
+}
+
+// sumOf prints "30 ignored (20 not-ip, 10 icmp)".
+func sumOf(parts []part, what string) string {
+	var total uint64
+	var reasons []string
+	for _, p := range parts {
+		if p.n > 0 {
+			total += p.n
+			reasons = append(reasons, fmt.Sprintf("%d %s", p.n, p.reason))
+		}
+	}
+	if total == 0 {
+		return "0 " + what
+	}
+	return fmt.Sprintf("%d %s (%s)", total, what, strings.Join(reasons, ", "))
+}
+
+// summary is the last line: the counts of the whole result, however narrow the report.
+func (t *reporter) summary() {
+	c := t.r.Counts
+	t.blank()
+	if t.shown.narrows() {
+		t.para(0, span{"Only a part is listed (" + t.narrowing() + "); the counts are of everything.", quiet})
+	}
+	mark := good
+	switch t.r.Status {
+	case 0:
+	case 3:
+		mark = doubt
+	default:
+		mark = bad
+	}
+	why := ""
+	if t.r.StatusWhy != "" {
+		why = ": " + Terminal(t.r.StatusWhy)
+	}
+	t.para(0,
+		span{fmt.Sprintf("%d documented, %d undocumented, %d absent, %d could not be judged, %d excepted · ",
+			c.Documented, c.Undocumented, c.Absent, c.Indeterminate+c.CouldNotJudge, c.Excepted), strong},
+		span{fmt.Sprintf("exit %d", t.r.Status) + why, mark})
+}
+
+func (t *reporter) narrowing() string {
+	var parts []string
+	if t.o.Machine != "" {
+		parts = append(parts, "machine "+Terminal(t.o.Machine))
+	}
+	if len(t.o.Only) > 0 {
+		parts = append(parts, "only "+Terminal(strings.Join(t.o.Only, ", ")))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// product is what the text report says of the documented traffic of one product.
+type product struct {
+	name          string
+	conversations int
+	packets       uint64
+	rows          map[string]bool
+	marks         map[string]int // insecure, by a broad row only, refused…
+}
+
+// documented sums the documented traffic up by the product of its primary row.
+func (t *reporter) documented() {
+	if t.silent(match.Documented) {
+		return
+	}
+	t.section("DOCUMENTED", t.metCounts())
+	if t.o.Verbose {
+		t.entries(match.Documented)
+		t.shortfallEntries(shortfalls(t.r, t.shown, match.Documented))
+		return
+	}
+	for _, p := range t.products() {
+		line := fmt.Sprintf("%s, %s, %s", count(p.conversations, "conversation"), count(p.packets, "packet"), count(len(p.rows), "row"))
+		var marks []string
+		for _, m := range slices.Sorted(maps.Keys(p.marks)) {
+			marks = append(marks, fmt.Sprintf("%d %s", p.marks[m], m))
+		}
+		if len(marks) > 0 {
+			line += "; of these " + strings.Join(marks, ", ")
+		}
+		t.item(entryIndent, 23, span{Terminal(p.name), plain}, text(line))
+	}
+}
+
+func (t *reporter) metCounts() string {
+	n := t.tally.findings[match.Documented]
+	met := 0
+	for i := range t.r.Expectations {
+		if e := &t.r.Expectations[i]; e.Verdict == match.Met && t.shown.expectation(e) {
+			met++
+		}
+	}
+	what := "none"
+	if n > 0 {
+		what = count(n, "conversation")
+		if !t.o.Verbose {
+			what += ", summed by product"
+		}
+	}
+	if met > 0 {
+		what += "; " + count(met, "expectation") + " met"
+	}
+	return what
+}
+
+func (t *reporter) products() []*product {
+	byName := map[string]*product{}
+	for _, g := range t.tally.groups[match.Documented] {
+		for _, i := range g.members {
+			f := &t.r.Findings[i]
+			name := "by no row"
+			if len(f.Rows) > 0 {
+				name = f.Rows[0].Product
+			}
+			p := byName[name]
+			if p == nil {
+				p = &product{name: name, rows: map[string]bool{}, marks: map[string]int{}}
+				byName[name] = p
+			}
+			p.add(f)
+		}
+	}
+	return slices.SortedFunc(maps.Values(byName), func(a, b *product) int {
+		return cmp.Or(cmp.Compare(b.conversations, a.conversations), cmp.Compare(a.name, b.name))
+	})
+}
+
+func (p *product) add(f *match.Finding) {
+	p.conversations++
+	p.packets += f.Sent.Packets + f.Received.Packets
+	if len(f.Rows) > 0 {
+		p.rows[f.Rows[0].ID] = true
+	}
+	if f.Verdict == match.DocumentedBroad {
+		p.marks["by a broad row only (no evidence of need)"]++
+	}
+	if f.Verdict == match.DocumentedOverride {
+		p.marks["at the site's own port"]++
+	}
+	if f.Outcome != match.Success {
+		p.marks[f.Outcome.String()]++
+	}
+	for _, q := range f.Qualifiers.Names() {
+		p.marks[q]++
+	}
+}
