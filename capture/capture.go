@@ -15,7 +15,6 @@ package capture
 
 import (
 	"fmt"
-	"iter"
 	"net/netip"
 )
 
@@ -45,6 +44,7 @@ type Link uint16
 // Frame is one captured frame.
 type Frame struct {
 	Nanos     int64 // since 1970-01-01 UTC
+	BadTime   bool  // the file's time stamp is impossible or missing; Nanos is the nearest guess
 	Link      Link
 	WireLen   int    // bytes on the wire; len(Data) may be less (snap length)
 	Data      []byte // valid until the next call of Next
@@ -167,19 +167,20 @@ type Pair struct{ From, To netip.Addr }
 
 // Stats counts what was read. All of it adds up over tables.
 type Stats struct {
-	Read           uint64        // packets
-	Bytes          uint64        // on the wire
-	Flowed         uint64        // packets in flows
-	Skipped        [skips]uint64 // by reason; index Kept is unused
-	Truncated      uint64        // packets in flows whose frame was cut by the snap length
-	BadTimestamps  uint64
-	OutOfOrder     uint64
-	Duplicates     uint64            // seen twice within the window, whether removed or not
-	Broadcasts     uint64            // frames to a broadcast or multicast link address
-	EtherTypes     map[uint16]uint64 // what IgnoredNotIP was, by ethertype
-	Protocols      map[uint8]uint64  // what IgnoredICMP and IgnoredProtocol were, by protocol number
-	LinkTypes      map[Link]uint64   // what BadLinkType was
-	QuotesRejected uint64            // ICMP unreachables whose quote names no usable flow
+	Read            uint64            // packets
+	Bytes           uint64            // on the wire
+	Flowed          uint64            // packets in flows
+	Skipped         [skips]uint64     // by reason; index Kept is unused
+	Truncated       uint64            // packets in flows whose frame was cut by the snap length
+	BadTimestamps   uint64            // impossible or missing; the packets are kept
+	OverlongRecords uint64            // captured length above the length on the wire; read up to the latter
+	OutOfOrder      uint64            // earlier than a packet before them in their file
+	Duplicates      uint64            // seen twice within the window, whether removed or not
+	Broadcasts      uint64            // frames to a broadcast or multicast link address
+	EtherTypes      map[uint16]uint64 // what IgnoredNotIP was, by ethertype
+	Protocols       map[uint8]uint64  // what IgnoredICMP and IgnoredProtocol were, by protocol number
+	LinkTypes       map[Link]uint64   // what BadLinkType was
+	QuotesRejected  uint64            // ICMP unreachables whose quote names no usable flow
 }
 
 // Balanced reports whether every packet read is accounted for.
@@ -221,5 +222,3 @@ type Capture struct {
 	Interrupted bool
 	Table       *Table
 }
-
-var _ iter.Seq[Flow] = (*Table)(nil).Flows

@@ -1,0 +1,79 @@
+package capture
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+)
+
+// duplicates recognises a packet that was captured twice: by two ports of a mirror, on two VLANs, or before and after a
+// router. It remembers the packets of about a millisecond in a fixed space; what falls out of it is only not recognised.
+type duplicates struct {
+	seed    maphash.Seed
+	mix     [4]uint64
+	buckets [dupBuckets]dupBucket
+}
+
+const (
+	dupWindow  = 1e6 // nanoseconds between the copies, either way round
+	dupBuckets = 2048
+	dupWays    = 4
+)
+
+// dupBucket is one cache line: fingerprints and their times.
+type dupBucket struct {
+	print [dupWays]uint64
+	at    [dupWays]int64
+}
+
+func newDuplicates() *duplicates {
+	d := &duplicates{seed: maphash.MakeSeed()}
+	for i := range d.mix {
+		d.mix[i] = maphash.Bytes(d.seed, []byte{byte(i)}) | 1
+	}
+	return d
+}
+
+// seen reports whether p was seen before within the window, and remembers it if not. A packet without anything above the
+// IP header is never a duplicate.
+func (d *duplicates) seen(p *Packet, ns int64) bool {
+	if len(p.transport) == 0 {
+		return false
+	}
+	print := d.fingerprint(p)
+	b := &d.buckets[print%dupBuckets]
+	oldest := 0
+	for i := range b.print {
+		if age := ns - b.at[i]; b.print[i] == print && age <= dupWindow && age >= -dupWindow {
+			return true
+		}
+		if b.at[i] < b.at[oldest] {
+			oldest = i
+		}
+	}
+	b.print[oldest], b.at[oldest] = print, ns
+	return false
+}
+
+// fingerprint hashes what two copies of a packet share, and two packets of a flow do not: addresses, identification,
+// length, and the bytes above the IP header. A router changes TTL, header checksum and type of service: they are left out.
+func (d *duplicates) fingerprint(p *Packet) uint64 {
+	src, dst := newAddress(p.Src.Addr()), newAddress(p.Dst.Addr())
+	h := fold(src.hi^dst.lo^d.mix[0], src.lo^d.mix[1]) ^ fold(dst.hi^p.ident^d.mix[2], dst.lo^d.mix[3])
+	h = fold(h^uint64(p.length)<<8^uint64(p.Proto), d.mix[0])
+	return d.content(p, h) | 1 // 0 is an empty place
+}
+
+// content adds the bytes above the IP header. A TCP header tells its segments apart (sequence number, checksum), so its
+// first 20 bytes do. UDP has neither where the checksum is left out or to the network card: all that was captured counts.
+// Of a frame that was cut, the copy with one VLAN tag more lost four bytes more: again the first 20 have to do.
+func (d *duplicates) content(p *Packet, h uint64) uint64 {
+	b := p.transport
+	if p.Proto != TCP && p.Signs&Cut == 0 {
+		return fold(h^maphash.Bytes(d.seed, b), d.mix[1])
+	}
+	if len(b) < tcpHeader {
+		return fold(h^maphash.Bytes(d.seed, b[:min(len(b), 4)]), d.mix[1])
+	}
+	h = fold(h^binary.LittleEndian.Uint64(b[0:8]), d.mix[1]^binary.LittleEndian.Uint64(b[8:16]))
+	return fold(h^uint64(binary.LittleEndian.Uint32(b[16:20])), d.mix[2])
+}

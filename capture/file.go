@@ -1,0 +1,289 @@
+package capture
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Input is a capture that was recognised, and not yet read.
+type Input struct {
+	Name   string   // as given, or the path found in a folder; "-" for standard input; hostile
+	Format string   // "pcap" or "pcapng"
+	Size   int64    // bytes; -1 where it is not known: standard input, a pipe, a device
+	Notes  []string // what a person should know of it: given twice, what else lies in its folder; hostile
+
+	info   fs.FileInfo // nil for standard input
+	stream *openStream // already open, because it cannot be opened twice; nil: open the file by its name
+}
+
+// InputError is an input that cannot be read at all.
+type InputError struct {
+	Path   string // as Input.Name
+	Reason string
+	Hint   string // what to do about it; may be empty
+	Err    error  // the cause; may be nil
+}
+
+// Error implements error.
+func (e *InputError) Error() string {
+	name := e.Path
+	if name == stdinName {
+		name = "standard input"
+	}
+	if e.Hint == "" {
+		return name + ": " + e.Reason
+	}
+	return name + ": " + e.Reason + ": " + e.Hint
+}
+
+// Unwrap returns the cause.
+func (e *InputError) Unwrap() error { return e.Err }
+
+// stdinName names standard input.
+const stdinName = "-"
+
+// Open recognises every input before any is read: files, "-" for stdin, and folders, which are searched recursively for
+// files that are captures by their content. The inputs come back sorted by name, "-" first, each file once, so that the
+// order of the arguments never matters. The error joins one *InputError for each input that is no capture.
+//
+// No file stays open, so that ten thousand are as good as one; only what cannot be opened twice (stdin, a named pipe) does.
+func Open(paths []string, stdin io.Reader) ([]*Input, error) {
+	var o opener
+	for _, path := range paths {
+		o.argument(path, stdin)
+	}
+	if len(o.errs) > 0 {
+		for _, in := range o.inputs {
+			in.close()
+		}
+		slices.SortStableFunc(o.errs, func(a, b *InputError) int { return strings.Compare(a.Path, b.Path) })
+		errs := make([]error, len(o.errs))
+		for i, err := range o.errs {
+			errs[i] = err
+		}
+		return nil, errors.Join(errs...)
+	}
+	slices.SortStableFunc(o.inputs, func(a, b *Input) int { return cmp.Compare(a.sortKey(), b.sortKey()) })
+	return once(o.inputs), nil
+}
+
+// sortKey puts standard input first.
+func (in *Input) sortKey() string {
+	if in.Name == stdinName {
+		return ""
+	}
+	return in.Name
+}
+
+// close gives up an input that will not be read.
+func (in *Input) close() {
+	if in.stream != nil {
+		in.stream.Close()
+		in.stream = nil
+	}
+}
+
+// once drops the inputs that are a file which is there already, by the same name or another.
+func once(inputs []*Input) []*Input {
+	type about struct{ size, modified int64 } // equal where the file is the same
+	known := make(map[about][]*Input)
+	return slices.DeleteFunc(inputs, func(in *Input) bool {
+		if in.info == nil {
+			return false
+		}
+		k := about{in.info.Size(), in.info.ModTime().UnixNano()}
+		for _, first := range known[k] {
+			if os.SameFile(first.info, in.info) {
+				first.Notes = append(first.Notes, givenTwice(first.Name, in.Name))
+				first.Notes = append(first.Notes, in.Notes...)
+				in.close()
+				return true
+			}
+		}
+		known[k] = append(known[k], in)
+		return false
+	})
+}
+
+func givenTwice(first, again string) string {
+	if first == again {
+		return "given twice, read once"
+	}
+	return "given twice, read once: also as " + again
+}
+
+// opener collects what Open finds.
+type opener struct {
+	inputs []*Input
+	errs   []*InputError
+	stdin  bool // taken
+}
+
+func (o *opener) fail(path, reason, hint string) {
+	o.errs = append(o.errs, &InputError{Path: path, Reason: reason, Hint: hint})
+}
+
+// failSystem reports an error of the operating system in its words, without the path a second time.
+func (o *opener) failSystem(path string, err error) {
+	reason := err.Error()
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		reason = e.Err.Error()
+	}
+	o.errs = append(o.errs, &InputError{Path: path, Reason: reason, Err: err})
+}
+
+// argument takes one argument of the command line.
+func (o *opener) argument(path string, stdin io.Reader) {
+	if path == stdinName {
+		o.standardInput(stdin)
+		return
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		o.failSystem(path, err)
+	case info.IsDir():
+		o.folder(path)
+	case info.Mode().IsRegular():
+		o.file(path, info)
+	default:
+		o.pipe(path, info)
+	}
+}
+
+// file takes a regular file.
+func (o *opener) file(path string, info fs.FileInfo) {
+	k, err := recogniseFile(path)
+	switch {
+	case err != nil:
+		o.failSystem(path, err)
+	case k.format == "":
+		o.fail(path, k.reason, k.hint)
+	default:
+		o.inputs = append(o.inputs, &Input{Name: path, Format: k.format, Size: info.Size(), info: info})
+	}
+}
+
+// recogniseFile looks at the beginning of a regular file.
+func recogniseFile(path string) (kind, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return kind{}, err
+	}
+	defer f.Close()
+	head := make([]byte, headSizeMax)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return kind{}, err
+	}
+	return recognise(head[:n], n < len(head)), nil
+}
+
+// standardInput takes stdin, which can be read once.
+func (o *opener) standardInput(stdin io.Reader) {
+	if o.stdin {
+		o.fail(stdinName, "named twice", "it can be read once")
+		return
+	}
+	o.stdin = true
+	if stdin == nil {
+		o.fail(stdinName, "closed", "")
+		return
+	}
+	s := &openStream{Reader: bufio.NewReaderSize(stdin, windowSizeMin)}
+	s.file, _ = stdin.(*os.File)
+	s.shared = true
+	o.stream(&Input{Name: stdinName, stream: s}, "")
+}
+
+// pipe takes a named pipe or a device, which is opened once and read from the front.
+func (o *opener) pipe(path string, info fs.FileInfo) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // or else opening waits for a writer, without end
+	if err != nil {
+		o.failSystem(path, err)
+		return
+	}
+	hint := ""
+	var r io.Reader = f
+	if info.Mode()&fs.ModeNamedPipe != 0 {
+		r = &pipeReader{file: f, until: time.Now().Add(pipePatience)}
+		hint = "nobody writes into this pipe"
+	}
+	o.stream(&Input{Name: path, info: info, stream: &openStream{Reader: bufio.NewReaderSize(r, windowSizeMin), file: f}}, hint)
+}
+
+// stream takes an input that is open already. hint is for one that has nothing in it.
+func (o *opener) stream(in *Input, hint string) {
+	in.Size = -1
+	k, err := in.stream.recognise()
+	if err == nil && k.format != "" {
+		in.Format = k.format
+		o.inputs = append(o.inputs, in)
+		return
+	}
+	in.close()
+	if err != nil {
+		o.failSystem(in.Name, err)
+		return
+	}
+	o.fail(in.Name, k.reason, cmp.Or(k.hint, hint))
+}
+
+// openStream is an input that stays open between Open and Read.
+type openStream struct {
+	*bufio.Reader
+	file   *os.File // nil where stdin is not a file
+	shared bool     // belongs to the caller: not ours to close
+}
+
+// recognise looks at the beginning of the stream: no further than it must, since the rest may be long in coming.
+func (s *openStream) recognise() (kind, error) {
+	for _, size := range []int{headSize, headSizeMax} {
+		head, err := s.Peek(size)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return kind{}, err
+		}
+		if k := recognise(head, err != nil); k.known || err != nil || size == headSizeMax {
+			return k, nil
+		}
+	}
+	return kind{}, nil
+}
+
+// Close closes the stream if it is ours.
+func (s *openStream) Close() error {
+	if s.file == nil || s.shared {
+		return nil
+	}
+	return s.file.Close()
+}
+
+// pipePatience is how long a named pipe may have no writer: long enough for a command started beside this one.
+const pipePatience = time.Second
+
+// pipeReader reads a named pipe opened without waiting for a writer: until the first byte, its end means "no writer yet".
+type pipeReader struct {
+	file  *os.File
+	until time.Time
+	begun bool
+}
+
+// Read implements io.Reader.
+func (p *pipeReader) Read(b []byte) (int, error) {
+	for {
+		n, err := p.file.Read(b)
+		p.begun = p.begun || n > 0
+		if !errors.Is(err, io.EOF) || p.begun || time.Now().After(p.until) {
+			return n, err
+		}
+		time.Sleep(pipePatience / 100)
+	}
+}

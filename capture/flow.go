@@ -1,0 +1,240 @@
+package capture
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+)
+
+// key is a flow's 5-tuple as plain words: 40 bytes without a pointer, compared by five compares. As two netip.AddrPort it
+// would be 64 bytes, and every record a pointer for the garbage collector to follow.
+type key struct {
+	a, b address
+	tail uint64 // port of a, port of b, protocol, and a 1 for IPv6: 16 bits each
+}
+
+// address is an address as 16 bytes in network order, IPv4 as ::ffff:a.b.c.d.
+type address struct{ hi, lo uint64 }
+
+func newAddress(a netip.Addr) address {
+	b := a.As16()
+	return address{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}
+
+func (a address) less(b address) bool { return a.hi < b.hi || a.hi == b.hi && a.lo < b.lo }
+
+func (a address) netip(v6 bool) netip.Addr {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], a.hi)
+	binary.BigEndian.PutUint64(b[8:], a.lo)
+	if v6 {
+		return netip.AddrFrom16(b)
+	}
+	return netip.AddrFrom4([4]byte(b[12:]))
+}
+
+// newKey returns the key of a 5-tuple, and which end of it src is: 0 for A, 1 for B. A flow with itself has one side, A.
+func newKey(src, dst netip.AddrPort, proto Proto) (k key, from int) {
+	a, b := newAddress(src.Addr()), newAddress(dst.Addr())
+	pa, pb := src.Port(), dst.Port()
+	if b.less(a) || a == b && pb < pa {
+		a, b, pa, pb, from = b, a, pb, pa, 1
+	}
+	tail := uint64(pa)<<48 | uint64(pb)<<32 | uint64(proto)<<16
+	if src.Addr().Is6() {
+		tail |= 1
+	}
+	return key{a, b, tail}, from
+}
+
+// flow returns the clean form of the key.
+func (k *key) flow() Flow {
+	v6 := k.tail&1 != 0
+	return Flow{
+		A:     netip.AddrPortFrom(k.a.netip(v6), uint16(k.tail>>48)),
+		B:     netip.AddrPortFrom(k.b.netip(v6), uint16(k.tail>>32)),
+		Proto: Proto(k.tail >> 16),
+	}
+}
+
+// record is a flow as the table keeps it: five cache lines, of which a packet touches the first and its side's two. What
+// few flows have is in rare.
+type record struct {
+	key     key
+	run     Run    // the run of seconds that grows; the others are in rare
+	rare    uint32 // index+1 into the table's rarities; 0 = none
+	vlan    uint16 // the first VLAN id seen; the others are in rare
+	hasVLAN bool
+	sides   [2]half
+}
+
+// half is a Side without what few sides have.
+type half struct {
+	packets, bytes, content         uint64
+	first, last                     int64
+	firstFrame                      uint64
+	firstFile, synFile              uint32
+	signs                           Signs
+	payloadMin, payloadMax          uint16
+	hasISN                          bool
+	isn                             uint32 // the first seen; the others are in rarity
+	ackMin, ackMax                  uint32
+	synAt, synackAt, rstAt, lastACK int64
+	synFrame                        uint64
+}
+
+// rarity is what few flows have: more than one run of seconds, VLAN, or initial sequence number of a side, and quotes.
+type rarity struct {
+	seconds  runBag
+	vlans    []uint16
+	isns     [2][]uint32
+	quotedAt [2]int64
+	quoteRef [2]Ref
+}
+
+// maxVLANs caps the distinct VLAN ids a flow keeps: the smallest, so that the order of packets does not matter.
+const maxVLANs = 16
+
+// Before reports whether r names an earlier packet than o in the order of the run's files.
+func (r Ref) Before(o Ref) bool { return r.File < o.File || r.File == o.File && r.Frame < o.Frame }
+
+// earliest returns the smaller of two references where one that names no packet is none.
+func earliest(a, b Ref) Ref {
+	if a.Frame == 0 || b.Frame != 0 && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// add counts a packet. The law: sum, min, max, or, union, and nothing else.
+func (h *half) add(p *Packet, ns int64, ref Ref) {
+	payload := uint16(min(p.Content, 0xffff))
+	if h.packets == 0 {
+		h.first, h.last = ns, ns
+		h.payloadMin, h.payloadMax = payload, payload
+		h.firstFile, h.firstFrame = ref.File, ref.Frame
+	} else {
+		h.first, h.last = min(h.first, ns), max(h.last, ns)
+		h.payloadMin, h.payloadMax = min(h.payloadMin, payload), max(h.payloadMax, payload)
+		if ref.Before(Ref{h.firstFile, h.firstFrame}) {
+			h.firstFile, h.firstFrame = ref.File, ref.Frame
+		}
+	}
+	h.packets++
+	h.bytes += uint64(p.WireLen)
+	h.content += uint64(p.Content)
+	if p.Signs&(SYN|SYNACK|ACK|RST) != 0 {
+		h.addTCP(p, ns, ref)
+	}
+	h.signs |= p.Signs
+}
+
+// addTCP counts what a TCP header showed; h.signs are still those of the packets before.
+func (h *half) addTCP(p *Packet, ns int64, ref Ref) {
+	if p.Signs&ACK != 0 {
+		if h.signs&ACK == 0 {
+			h.lastACK, h.ackMin, h.ackMax = ns, p.Ack, p.Ack
+		} else {
+			h.lastACK = max(h.lastACK, ns)
+			h.ackMin, h.ackMax = min(h.ackMin, p.Ack), max(h.ackMax, p.Ack)
+		}
+		return
+	}
+	if p.Signs&RST != 0 {
+		h.rstAt = firstAt(h.rstAt, h.signs&RST != 0, ns)
+		return
+	}
+	syn := ref
+	if h.signs&(SYN|SYNACK) != 0 {
+		syn = earliest(Ref{h.synFile, h.synFrame}, ref)
+	}
+	h.synFile, h.synFrame = syn.File, syn.Frame
+	if p.Signs&SYN != 0 {
+		h.synAt = firstAt(h.synAt, h.signs&SYN != 0, ns)
+	} else {
+		h.synackAt = firstAt(h.synackAt, h.signs&SYNACK != 0, ns)
+	}
+}
+
+// firstAt returns the earlier of a known time and ns, or ns.
+func firstAt(at int64, known bool, ns int64) int64 {
+	if known {
+		return min(at, ns)
+	}
+	return ns
+}
+
+// merge adds another half of the same side.
+func (h *half) merge(o *half) {
+	if o.packets > 0 {
+		if h.packets == 0 {
+			h.first, h.last = o.first, o.last
+			h.payloadMin, h.payloadMax = o.payloadMin, o.payloadMax
+			h.firstFile, h.firstFrame = o.firstFile, o.firstFrame
+		} else {
+			h.first, h.last = min(h.first, o.first), max(h.last, o.last)
+			h.payloadMin, h.payloadMax = min(h.payloadMin, o.payloadMin), max(h.payloadMax, o.payloadMax)
+			ref := earliest(Ref{h.firstFile, h.firstFrame}, Ref{o.firstFile, o.firstFrame})
+			h.firstFile, h.firstFrame = ref.File, ref.Frame
+		}
+	}
+	h.packets += o.packets
+	h.bytes += o.bytes
+	h.content += o.content
+	h.mergeTCP(o)
+	h.signs |= o.signs
+}
+
+// mergeTCP adds what TCP headers showed; h.signs are still its own.
+func (h *half) mergeTCP(o *half) {
+	if o.signs&ACK != 0 {
+		if h.signs&ACK == 0 {
+			h.lastACK, h.ackMin, h.ackMax = o.lastACK, o.ackMin, o.ackMax
+		} else {
+			h.lastACK = max(h.lastACK, o.lastACK)
+			h.ackMin, h.ackMax = min(h.ackMin, o.ackMin), max(h.ackMax, o.ackMax)
+		}
+	}
+	if o.signs&RST != 0 {
+		h.rstAt = firstAt(h.rstAt, h.signs&RST != 0, o.rstAt)
+	}
+	if o.signs&SYN != 0 {
+		h.synAt = firstAt(h.synAt, h.signs&SYN != 0, o.synAt)
+	}
+	if o.signs&SYNACK != 0 {
+		h.synackAt = firstAt(h.synackAt, h.signs&SYNACK != 0, o.synackAt)
+	}
+	if o.signs&(SYN|SYNACK) != 0 {
+		syn := Ref{o.synFile, o.synFrame}
+		if h.signs&(SYN|SYNACK) != 0 {
+			syn = earliest(syn, Ref{h.synFile, h.synFrame})
+		}
+		h.synFile, h.synFrame = syn.File, syn.Frame
+	}
+}
+
+// side returns the clean form of a half.
+func (h *half) side() Side {
+	return Side{
+		Packets: h.packets, Bytes: h.bytes, Content: h.content,
+		First: h.first, Last: h.last,
+		Signs:      h.signs,
+		PayloadMin: h.payloadMin, PayloadMax: h.payloadMax,
+		SYNAt: h.synAt, SYNACKAt: h.synackAt, RSTAt: h.rstAt, LastACK: h.lastACK,
+		AckMin: h.ackMin, AckMax: h.ackMax,
+		FirstRef: Ref{h.firstFile, h.firstFrame},
+		SYNRef:   Ref{h.synFile, h.synFrame},
+	}
+}
+
+// insertSmallest puts v into a sorted set that keeps its smallest members only, at most limit.
+func insertSmallest[T uint16 | uint32](set []T, v T, limit int) []T {
+	i, found := slices.BinarySearch(set, v)
+	if found || i == limit {
+		return set
+	}
+	if len(set) == limit {
+		set = set[:limit-1]
+	}
+	return slices.Insert(set, i, v)
+}

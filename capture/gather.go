@@ -1,0 +1,127 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// Options are how to read one input.
+type Options struct {
+	File  uint32 // the input's index in the run's sorted list: what Ref.File will be
+	Dedup bool   // leave out the second copy of a packet seen twice within a millisecond
+	// Progress, if not nil, is told now and then how much has been read, from the goroutine that reads.
+	Progress func(bytes int64, packets uint64)
+}
+
+const (
+	packetsPerCheck    = 4096  // between looks at the context
+	packetsPerProgress = 65536 // between calls of Progress
+)
+
+// gatherer takes the packets of one source into a table.
+type gatherer struct {
+	table      *Table
+	file       uint32
+	drop       bool // duplicates
+	duplicates *duplicates
+	packet     Packet
+	good, any  span // of packets with a good time stamp, of all
+}
+
+// span is an interval of time; empty until something is in it.
+type span struct {
+	first, last int64
+	some        bool
+}
+
+func (s *span) add(ns int64) {
+	if !s.some {
+		s.first, s.last, s.some = ns, ns, true
+		return
+	}
+	s.first, s.last = min(s.first, ns), max(s.last, ns)
+}
+
+func newGatherer(opt Options) *gatherer {
+	return &gatherer{table: new(Table), file: opt.File, drop: opt.Dedup, duplicates: newDuplicates()}
+}
+
+// interval returns the times of the first and last packet: of those with a good time stamp, or of all when none has one.
+func (g *gatherer) interval() (first, last int64) {
+	if g.good.some {
+		return g.good.first, g.good.last
+	}
+	return g.any.first, g.any.last
+}
+
+// finish returns the table, complete.
+func (g *gatherer) finish() *Table {
+	g.table.settle()
+	return g.table
+}
+
+// run takes everything until the source ends, which returns nil; the source fails, which returns its error; or the
+// context is done, which returns the context's.
+func (g *gatherer) run(ctx context.Context, src Source, progress func(packets uint64)) error {
+	var f Frame
+	for n := uint64(1); ; n++ {
+		err := src.Next(&f)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		g.take(&f)
+		if n%packetsPerCheck != 0 {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if n%packetsPerProgress == 0 {
+			progress(n)
+		}
+	}
+}
+
+// take counts one frame, in exactly one place.
+func (g *gatherer) take(f *Frame) {
+	t, p := g.table, &g.packet
+	g.clock(f)
+	why := p.Decode(f)
+	if g.duplicates.seen(p, f.Nanos) {
+		t.Stats.Duplicates++
+		if g.drop {
+			t.AddSkipped(p, IgnoredDuplicate, f.Link, f.Nanos)
+			return
+		}
+	}
+	ref := Ref{File: g.file, Frame: f.Number}
+	if why == Kept {
+		t.Add(p, f.Nanos, ref)
+		return
+	}
+	t.AddSkipped(p, why, f.Link, f.Nanos)
+	if why == IgnoredICMP && p.Unreachable() {
+		if q, ok := p.Quote(); ok {
+			t.Quote(q, f.Nanos, ref)
+		} else {
+			t.Stats.QuotesRejected++
+		}
+	}
+}
+
+// clock notes the frame's time.
+func (g *gatherer) clock(f *Frame) {
+	g.any.add(f.Nanos)
+	if f.BadTime {
+		g.table.Stats.BadTimestamps++
+		return
+	}
+	if g.good.some && f.Nanos < g.good.last {
+		g.table.Stats.OutOfOrder++
+	}
+	g.good.add(f.Nanos)
+}

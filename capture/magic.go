@@ -1,0 +1,149 @@
+package capture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+)
+
+// The formats that can be read, as Capture.Format says them.
+const (
+	formatPcap   = "pcap"
+	formatPcapng = "pcapng"
+)
+
+// kind is what the beginning of a file says it is.
+type kind struct {
+	format string // pcap or pcapng; empty: no capture that can be read
+	reason string // why it is none
+	hint   string // what to do about it; may be empty
+	known  bool   // the first headSize bytes are enough to say so
+}
+
+// Bytes looked at: headSize tell a capture, headSizeMax what else it may be.
+const (
+	headSize    = pcapHeader
+	headSizeMax = 512
+)
+
+// signature is what another kind of file begins with.
+type signature struct {
+	magic        string
+	reason, hint string
+}
+
+// signatures returns the kinds of file that are named when given in place of a capture.
+func signatures() []signature {
+	const notRead = "not a capture that can be read: "
+	const convert = "convert it first (editcap -F pcap)"
+	const decompress = "-compressed"
+	return []signature{
+		{"\x1f\x8b", "gzip" + decompress, "decompress it first (gunzip)"},
+		{"\x28\xb5\x2f\xfd", "zstd" + decompress, "decompress it first (unzstd)"},
+		{"\xfd7zXZ\x00", "xz" + decompress, "decompress it first (unxz)"},
+		{"BZh", "bzip2" + decompress, "decompress it first (bunzip2)"},
+		{"\x04\x22\x4d\x18", "lz4" + decompress, "decompress it first (unlz4)"},
+		{"\x1f\x9d", "compress" + decompress, "decompress it first (uncompress)"},
+		{"PK\x03\x04", "a zip archive", "unpack it first (unzip)"},
+		{"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first (7z x)"},
+		{"\xa1\xb2\xcd\x34", notRead + "modified pcap (magic a1b2cd34)", convert},
+		{"\x34\xcd\xb2\xa1", notRead + "modified pcap (magic a1b2cd34)", convert},
+		{"snoop\x00\x00\x00", notRead + "snoop", convert},
+		{"btsnoop\x00", "not a network capture: Bluetooth snoop", ""},
+		{"RTSS", notRead + "Network Monitor 1", convert},
+		{"GMBU", notRead + "Network Monitor 2", convert},
+	}
+}
+
+// recognise says what a file is that begins with head. complete means that there is no more of it.
+func recognise(head []byte, complete bool) kind {
+	if len(head) == 0 {
+		return kind{reason: "empty", known: true}
+	}
+	if k := recogniseCapture(head); k.known {
+		return k
+	}
+	for _, s := range signatures() {
+		if bytes.HasPrefix(head, []byte(s.magic)) {
+			return kind{reason: s.reason, hint: s.hint, known: true}
+		}
+	}
+	switch {
+	case isText(head, complete):
+		return kind{reason: "not a capture: plain text"}
+	case isERF(head):
+		return kind{reason: "not a capture that can be read: ERF", hint: "convert it first (editcap -F pcap)"}
+	}
+	return kind{reason: fmt.Sprintf("not a capture: begins with bytes %x", head[:min(len(head), 8)])}
+}
+
+// recogniseCapture knows pcap and pcapng, also from the first bytes of one that was cut right there.
+func recogniseCapture(head []byte) kind {
+	if len(head) < 4 {
+		for _, magic := range []uint32{magicMicros, magicNanos, magicMicrosSwapped, magicNanosSwapped, blockSection} {
+			format := formatPcap
+			if magic == blockSection {
+				format = formatPcapng
+			}
+			whole := binary.BigEndian.AppendUint32(nil, magic)
+			if bytes.HasPrefix(whole, head) && string(head) != "\n" { // an empty line is text
+				return kind{format: format, known: true}
+			}
+		}
+		return kind{}
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	switch binary.BigEndian.Uint32(head) {
+	case blockSection:
+		return kind{format: formatPcapng, known: true}
+	case magicMicros, magicNanos:
+		order = binary.BigEndian
+	case magicMicrosSwapped, magicNanosSwapped:
+	default:
+		return kind{}
+	}
+	if len(head) >= 8 {
+		if major, minor := order.Uint16(head[4:6]), order.Uint16(head[6:8]); major != 2 || minor > 4 {
+			return kind{
+				reason: fmt.Sprintf("not a capture that can be read: pcap version %d.%d (magic %x)", major, minor, head[:4]),
+				hint:   "versions 2.0 to 2.4 can",
+				known:  true,
+			}
+		}
+	}
+	return kind{format: formatPcap, known: true}
+}
+
+// isText reports whether head looks like text in ASCII, UTF-8 or UTF-16 with its mark.
+func isText(head []byte, complete bool) bool {
+	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
+		return true
+	}
+	for b := head; len(b) > 0; {
+		r, size := utf8.DecodeRune(b)
+		if r == utf8.RuneError && size == 1 {
+			return !complete && !utf8.FullRune(b)
+		}
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' && r != '\f' && r != 0x1b {
+			return false
+		}
+		b = b[size:]
+	}
+	return true
+}
+
+// isERF guesses: the format has no magic. Its records begin with a time (little-endian, the seconds in the upper half), a
+// type, and the record's length.
+func isERF(head []byte) bool {
+	const header = 16
+	if len(head) < header {
+		return false
+	}
+	seconds := binary.LittleEndian.Uint32(head[4:8])
+	const year2000, year2100 = 946684800, 4102444800
+	recordType := head[8] & 0x7f
+	length := binary.BigEndian.Uint16(head[10:12])
+	wire := binary.BigEndian.Uint16(head[14:16])
+	return seconds > year2000 && seconds < year2100 && recordType >= 1 && recordType <= 48 && length >= header && wire > 0
+}

@@ -1,0 +1,304 @@
+package capture
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// Packet is what the headers of one frame say. Decode fills all of it anew; nothing is kept from the frame before.
+type Packet struct {
+	Src, Dst  netip.AddrPort // ports valid iff Decode returned Kept; addresses from the IP header on, else the zero value
+	Proto     Proto          // the protocol above IP and its extension headers; valid iff the addresses are
+	Signs     Signs          // of this packet; Cast may be set on a packet that is not kept
+	HasVLAN   bool
+	VLAN      uint16 // the innermost 802.1Q id that is not 0; valid iff HasVLAN
+	EtherType uint16 // valid iff Decode returned IgnoredNotIP; 0 where the frame has none (802.3 LLC)
+	WireLen   uint32 // bytes of the frame on the wire
+	Content   uint32 // payload bytes above the transport header, by the IP length
+	Seq       uint32 // valid iff Signs has SYN or SYNACK
+	Ack       uint32 // valid iff Signs has ACK
+
+	ident     uint64 // what tells this IP packet from the next one of its flow: identification and fragment offset
+	length    uint32 // of the IP packet
+	transport []byte // captured part of the IP packet above its headers; valid until the frame is
+}
+
+// The decoder's promise is that it never reads past what it has checked, whatever the bytes are: every function below
+// takes b = the captured bytes from its header on, and checks len(b) before it reads.
+
+// Decode reads the headers of f. It allocates nothing and never panics; what it cannot use is a value to count.
+func (p *Packet) Decode(f *Frame) Skip {
+	*p = Packet{WireLen: uint32(min(f.WireLen, 1<<31-1))}
+	b := f.Data
+	switch f.Link {
+	case LinkEthernet:
+		if len(b) < etherHeader {
+			return BadTruncated
+		}
+		if b[0]&1 != 0 {
+			p.Signs = Cast
+		}
+		etherType := binary.BigEndian.Uint16(b[12:14])
+		if etherType == etherIPv4 {
+			return p.ipv4(b[etherHeader:], f.WireLen-etherHeader)
+		}
+		return p.tagged(etherType, b[etherHeader:], f.WireLen-etherHeader)
+	case LinkCooked:
+		return p.cooked(b, f.WireLen)
+	case LinkCooked2:
+		return p.cooked2(b, f.WireLen)
+	case LinkRaw, linkRawBSD, linkRawOpenBSD, LinkIPv4, LinkIPv6:
+		return p.raw(f.Link, b, f.WireLen)
+	case LinkNull, LinkLoop:
+		return p.loopback(b, f.WireLen)
+	}
+	return BadLinkType
+}
+
+// network decodes b as the protocol that an ethertype names. wire is the number of bytes that were on the wire from b on.
+func (p *Packet) network(etherType uint16, b []byte, wire int) Skip {
+	switch etherType {
+	case etherIPv4:
+		return p.ipv4(b, wire)
+	case etherIPv6:
+		return p.ipv6(b, wire)
+	}
+	p.EtherType = etherType
+	return IgnoredNotIP
+}
+
+// ipv4 decodes an IPv4 packet (RFC 791). A total length of 0 is what a host writes that leaves segmentation to its
+// network card: the length on the wire stands in.
+func (p *Packet) ipv4(b []byte, wire int) Skip {
+	if len(b) > 0 && b[0]>>4 != 4 {
+		return BadHeader
+	}
+	if len(b) < ipv4Header {
+		return BadTruncated
+	}
+	header := int(b[0]&0x0f) * 4
+	if header < ipv4Header {
+		return BadHeader
+	}
+	total := int(binary.BigEndian.Uint16(b[2:4]))
+	if total == 0 {
+		total = max(wire, len(b))
+	}
+	if total < header {
+		return BadLength
+	}
+	p.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12:16])), 0)
+	p.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[16:20])), 0)
+	p.Proto = Proto(b[9])
+	p.length = uint32(total)
+	fragment := binary.BigEndian.Uint16(b[6:8])
+	p.ident = uint64(binary.BigEndian.Uint16(b[4:6]))<<16 | uint64(fragment)
+	if len(b) < header {
+		return BadTruncated
+	}
+	if fragment&fragOffset4 == 0 && (p.Proto == TCP || p.Proto == UDP) {
+		if fragment&moreFragments4 != 0 {
+			p.Signs |= Fragment
+		}
+		return p.ports(b[header:], total-header)
+	}
+	above := upper{header: header, end: total, later: fragment&fragOffset4 != 0}
+	if fragment&moreFragments4 != 0 && !above.later {
+		p.Signs |= Fragment
+	}
+	return p.above(b, above)
+}
+
+// ipv6 decodes an IPv6 packet (RFC 8200). A payload length of 0 is a jumbogram (RFC 2675) or left to the network card.
+func (p *Packet) ipv6(b []byte, wire int) Skip {
+	if len(b) > 0 && b[0]>>4 != 6 {
+		return BadHeader
+	}
+	if len(b) < ipv6Header {
+		return BadTruncated
+	}
+	end := ipv6Header + int(binary.BigEndian.Uint16(b[4:6]))
+	if end == ipv6Header {
+		end = max(wire, len(b))
+	}
+	p.Src = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])), 0)
+	p.Dst = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[24:40])), 0)
+	p.Proto = Proto(b[6])
+	p.length = uint32(end)
+	return p.above(b, upper{header: ipv6Header, end: end, extended: true})
+}
+
+// upper is where the bytes above the IP header are, counted from that header.
+type upper struct {
+	header   int  // bytes of IP header and extension headers passed so far
+	end      int  // of the IP packet, by its own length
+	later    bool // a fragment, not the first
+	extended bool // IPv6: has extension headers
+}
+
+// above walks the extension headers to the transport header. p.Proto is the protocol of the next header.
+func (p *Packet) above(b []byte, u upper) Skip {
+	for range maxExtensions {
+		if !u.extension(p.Proto) {
+			return p.final(b, u)
+		}
+		if u.later {
+			return BadLaterFragment
+		}
+		if u.header+8 > u.end {
+			return BadLength
+		}
+		if u.header+8 > len(b) {
+			return BadTruncated
+		}
+		x := b[u.header:]
+		size := (int(x[1]) + 1) * 8
+		switch p.Proto {
+		case protoAH: // counts words, less two
+			size = (int(x[1]) + 2) * 4
+		case protoFragment:
+			size = 8
+			field := binary.BigEndian.Uint16(x[2:4])
+			p.ident = uint64(binary.BigEndian.Uint32(x[4:8]))<<16 | uint64(field)
+			u.later = field&fragOffset6 != 0
+			if !u.later && field&moreFragments6 != 0 {
+				p.Signs |= Fragment
+			}
+		}
+		u.header += size
+		if u.header > u.end {
+			return BadLength
+		}
+		p.Proto = Proto(x[0])
+	}
+	return BadHeader
+}
+
+// extension reports whether a protocol number is a header to walk over. IPv4 knows only AH.
+func (u upper) extension(proto Proto) bool {
+	switch proto {
+	case protoHopByHop, protoRouting, protoFragment, protoDestination:
+		return u.extended
+	case protoAH:
+		return true
+	}
+	return false
+}
+
+// final decides by the protocol above all IP headers.
+func (p *Packet) final(b []byte, u upper) Skip {
+	rest := b[min(u.header, len(b)):]
+	switch {
+	case p.Proto == TCP || p.Proto == UDP:
+		if u.later {
+			p.bound(rest, u.end-u.header)
+			return BadLaterFragment
+		}
+		return p.ports(rest, u.end-u.header)
+	case p.Proto == protoICMP && !u.extended || p.Proto == protoICMPv6 && u.extended:
+		p.bound(rest, u.end-u.header)
+		if u.later {
+			p.ident |= laterFragment
+		}
+		return IgnoredICMP
+	}
+	p.bound(rest, u.end-u.header)
+	return IgnoredProtocol
+}
+
+// bound keeps the captured bytes of the IP packet above its headers, without the padding and trailers behind it.
+func (p *Packet) bound(b []byte, length int) {
+	p.transport = b[:min(length, len(b))]
+	if length > len(b) {
+		p.Signs |= Cut
+	}
+}
+
+// ports reads the transport header: the ports from its first four bytes, whatever of the rest was captured. length is
+// what the IP header says of the bytes from b on.
+func (p *Packet) ports(b []byte, length int) Skip {
+	if length < 4 {
+		return BadLength
+	}
+	if len(b) < 4 {
+		return BadTruncated
+	}
+	if length <= len(b) {
+		b = b[:length]
+	} else {
+		p.Signs |= Cut
+	}
+	p.transport = b
+	p.Src = netip.AddrPortFrom(p.Src.Addr(), binary.BigEndian.Uint16(b[0:2]))
+	p.Dst = netip.AddrPortFrom(p.Dst.Addr(), binary.BigEndian.Uint16(b[2:4]))
+	if p.Proto == TCP {
+		p.tcp(b, length)
+	} else if length > udpHeader {
+		p.Content = uint32(length - udpHeader)
+	}
+	if p.Content > 0 {
+		p.Signs |= Payload
+	}
+	return Kept
+}
+
+// tcp reads what there is of a TCP header (RFC 9293). Where its length was not captured, the longest possible header is
+// assumed, so that options are never taken for payload; where it is impossible, the segment says nothing but its ports.
+func (p *Packet) tcp(b []byte, length int) {
+	if len(b) < tcpFlags+1 {
+		p.Content = uint32(max(length-tcpMaxHeader, 0))
+		return
+	}
+	header := int(b[12]>>4) * 4
+	if header < tcpHeader || header > length {
+		return
+	}
+	p.Content = uint32(length - header)
+	const fin, syn, rst, ack = 0x01, 0x02, 0x04, 0x10
+	flags := b[tcpFlags]
+	if flags&fin != 0 {
+		p.Signs |= FIN
+	}
+	switch {
+	case flags&rst != 0:
+		p.Signs |= RST
+	case flags&(syn|ack) == syn|ack:
+		p.Signs |= SYNACK
+		p.Seq = binary.BigEndian.Uint32(b[4:8])
+	case flags&syn != 0:
+		p.Signs |= SYN
+		p.Seq = binary.BigEndian.Uint32(b[4:8])
+	case flags&ack != 0:
+		p.Signs |= ACK
+		p.Ack = binary.BigEndian.Uint32(b[8:12])
+	}
+}
+
+// Header lengths in bytes, fields and protocol numbers.
+const (
+	ipv4Header   = 20
+	ipv6Header   = 40
+	udpHeader    = 8
+	tcpHeader    = 20
+	tcpMaxHeader = 60
+	tcpFlags     = 13 // offset of the flags
+
+	fragOffset4    = 0x1fff
+	moreFragments4 = 0x2000
+	fragOffset6    = 0xfff8
+	moreFragments6 = 0x0001
+
+	// maxExtensions bounds the walk: real packets carry three or four, RFC 8200 has six kinds.
+	maxExtensions = 16
+
+	// laterFragment marks ident of an ICMP message that is a later fragment and has no ICMP header.
+	laterFragment = 1 << 63
+
+	protoHopByHop    Proto = 0
+	protoICMP        Proto = 1
+	protoRouting     Proto = 43
+	protoFragment    Proto = 44
+	protoAH          Proto = 51
+	protoICMPv6      Proto = 58
+	protoDestination Proto = 60
+)

@@ -1,0 +1,192 @@
+package capture
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// Option codes.
+const (
+	optionEnd = 0
+
+	ifName      = 2
+	ifTSResol   = 9
+	ifFilter    = 11
+	ifTSOffset  = 14
+	isbStart    = 2
+	isbEnd      = 3
+	isbReceived = 4
+	isbDropped  = 5
+	isbOSDrop   = 7
+)
+
+// binaryFilter stands for a capture filter that was recorded as a program, not as an expression.
+const binaryFilter = "binary filter"
+
+// options calls yield with each option of a list. The value is only valid during the call.
+func (r *pcapngReader) options(offset int64, b []byte, yield func(code uint16, value []byte) error) error {
+	for len(b) >= 4 {
+		code, length := r.u16(b[0:2]), int(r.u16(b[2:4]))
+		if code == optionEnd {
+			return nil
+		}
+		b = b[4:]
+		if length > len(b) {
+			return r.damage(offset, "option %d of %d bytes where %d are left", code, length, len(b))
+		}
+		if err := yield(code, b[:length]); err != nil {
+			return err
+		}
+		b = b[min((length+3)&^3, len(b)):]
+	}
+	return nil
+}
+
+// interfaceBlock reads an interface description.
+func (r *pcapngReader) interfaceBlock(offset int64, body []byte) error {
+	const fixed = 8
+	if len(body) < fixed {
+		return r.damage(offset, "interface block of %d bytes: less than 20", len(body)+blockHeader+blockTrailer)
+	}
+	if len(r.interfaces)-r.section >= maxSectionInterfaces {
+		return r.damage(offset, "more than %d interfaces in a section", maxSectionInterfaces)
+	}
+	if len(r.interfaces) >= maxInterfaces {
+		return r.damage(offset, "more than %d interfaces", maxInterfaces)
+	}
+	i := Interface{Link: Link(r.u16(body[0:2])), SnapLen: r.u32(body[4:8])}
+	c := clock{units: 1e6}
+	err := r.options(offset, body[fixed:], func(code uint16, value []byte) error {
+		switch code {
+		case ifName:
+			i.Name = capped(value)
+		case ifFilter:
+			i.Filter = filterText(value)
+		case ifTSResol:
+			units, ok := resolution(value)
+			if !ok {
+				return r.damage(offset, "time stamp resolution %x: not a power of 10 up to 19 or of 2 up to 63", value)
+			}
+			c.units = units
+		case ifTSOffset:
+			if len(value) != 8 {
+				return r.damage(offset, "time stamp offset of %d bytes", len(value))
+			}
+			c.offset = int64(r.u64(value))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.interfaces = append(r.interfaces, i)
+	r.clocks = append(r.clocks, c)
+	r.counts = append(r.counts, counted{})
+	return nil
+}
+
+func (r *pcapngReader) u64(b []byte) uint64 {
+	if r.big {
+		return binary.BigEndian.Uint64(b)
+	}
+	return binary.LittleEndian.Uint64(b)
+}
+
+// capped keeps the beginning of a string, as it is.
+func capped(b []byte) string { return string(b[:min(len(b), maxString)]) }
+
+// filterText reads an if_filter: a type byte, 0 for an expression.
+func filterText(value []byte) string {
+	switch {
+	case len(value) == 0:
+		return ""
+	case value[0] == 0:
+		return capped(value[1:])
+	}
+	return binaryFilter
+}
+
+// resolution reads an if_tsresol: a negative power of 10, or of 2 when the top bit is set. Exponents beyond these would
+// overflow 64 bits, and divide by zero.
+func resolution(value []byte) (units uint64, ok bool) {
+	if len(value) != 1 {
+		return 0, false
+	}
+	exponent := value[0] & 0x7f
+	if value[0]&0x80 != 0 {
+		return 1 << (exponent & 63), exponent <= 63
+	}
+	if exponent > 19 {
+		return 0, false
+	}
+	units = 1
+	for range exponent {
+		units *= 10
+	}
+	return units, true
+}
+
+// statisticsBlock reads interface statistics: counters since the capture began, so that the last block counts.
+func (r *pcapngReader) statisticsBlock(offset int64, body []byte) error {
+	const fixed = 12
+	if len(body) < fixed {
+		return r.damage(offset, "statistics block of %d bytes: less than 24", len(body)+blockHeader+blockTrailer)
+	}
+	i, err := r.iface(offset, r.u32(body[0:4]))
+	if err != nil {
+		return err
+	}
+	n := &r.interfaces[i]
+	var dropped uint64
+	counts := false
+	err = r.options(offset, body[fixed:], func(code uint16, value []byte) error {
+		if len(value) != 8 {
+			return nil
+		}
+		switch code {
+		case isbStart:
+			r.counts[i].start = r.high32(value)
+		case isbEnd:
+			r.counts[i].end = r.high32(value)
+		case isbReceived:
+			n.Received = r.u64(value)
+		case isbDropped, isbOSDrop:
+			dropped += min(r.u64(value), math.MaxUint64-dropped)
+			counts = true
+		}
+		return nil
+	})
+	if err == nil && counts {
+		n.Dropped, n.Counted = dropped, true
+	}
+	return err
+}
+
+// intervals works out each interface's Start and End once the packets are known, which must lie within a day of them.
+// dumpcap writes these two times in microseconds whatever the interface's resolution is: the plausible reading is taken,
+// and none when neither is.
+func (r *pcapngReader) intervals(first, last int64, packets bool) {
+	const day = 24 * 3600 * 1e9
+	for i := range r.interfaces {
+		stated := r.counts[i]
+		if stated.start == 0 || stated.end == 0 {
+			continue
+		}
+		for _, units := range []uint64{r.clocks[i].units, 1e6} {
+			c := clock{units: units, offset: r.clocks[i].offset}
+			start, okStart := c.nanos(stated.start)
+			end, okEnd := c.nanos(stated.end)
+			if !okStart || !okEnd || start > end || packets && (start < first-day || end > last+day) {
+				continue
+			}
+			r.interfaces[i].Start, r.interfaces[i].End = start, end
+			break
+		}
+	}
+}
+
+// nanos converts a time stamp into nanoseconds since 1970; false where it is no time of the calendar.
+func (c clock) nanos(stamp uint64) (int64, bool) {
+	seconds, nanos := c.time(stamp)
+	return seconds*1e9 + nanos, seconds > 0 && seconds <= maxSecond
+}
