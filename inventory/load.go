@@ -1,20 +1,88 @@
 package inventory
 
 import (
-	"net/netip"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
 
 	"flowvet/catalog"
 )
 
-// Load reads an inventory file, YAML or CSV by its name. Every error names file:line and, where there is one, the
-// nearest valid name.
-func Load(path string, c *catalog.Catalog) (*Inventory, error) { return nil, nil }
+// MaxFileSize is the size above which an inventory file is refused.
+const MaxFileSize = 4 << 20
 
-// Parse reads an inventory from data; name appears in errors and decides between YAML and CSV.
-func Parse(name string, data []byte, c *catalog.Catalog) (*Inventory, error) { return nil, nil }
+// Load reads an inventory file, YAML or CSV by its name (.csv, else YAML). Every error names file:line and, where there
+// is one, the nearest valid name; a file that can be read but not used gives [Problems].
+func Load(path string, c *catalog.Catalog) (*Inventory, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("inventory: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("inventory: %w", err)
+	}
+	return Parse(path, data, c)
+}
 
-// Place returns what is known of an address; false when neither a machine nor a network names it.
-func (v *Inventory) Place(a netip.Addr) (Placed, bool) { return Placed{}, false }
+// Parse reads an inventory from data; name appears in errors and decides between YAML and CSV. The error is [Problems].
+func Parse(name string, data []byte, c *catalog.Catalog) (*Inventory, error) {
+	p := &problems{file: name}
+	text, ok := p.text(data)
+	if !ok {
+		return nil, p.err()
+	}
+	var d draft
+	if strings.EqualFold(filepath.Ext(name), ".csv") {
+		d = readCSV(p, text)
+	} else {
+		d = readYAML(p, text)
+	}
+	v := check(p, d, c)
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
 
-// Machine returns the machine with that name, or nil.
-func (v *Inventory) Machine(name string) *Machine { return nil }
+// text returns the data as UTF-8 without byte order mark, or notes why it is none.
+func (p *problems) text(data []byte) ([]byte, bool) {
+	switch {
+	case len(data) > MaxFileSize:
+		p.addf(0, "is larger than %d MiB: no inventory is", MaxFileSize>>20)
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}):
+		p.addf(1, "is UTF-16: save it as UTF-8")
+	case !utf8.Valid(data):
+		p.addf(invalidLine(data), "is not UTF-8: save it as UTF-8")
+	case bytes.IndexByte(data, 0) >= 0:
+		p.addf(lineAt(data, bytes.IndexByte(data, 0)), "holds a NUL byte: this is no text file")
+	default:
+		data = bytes.TrimPrefix(data, []byte("\ufeff"))
+		if len(bytes.TrimSpace(data)) > 0 {
+			return data, true
+		}
+		p.addf(0, "is empty: an inventory names machines, their products and addresses")
+	}
+	return nil, false
+}
+
+// invalidLine returns the line of the first byte that is not UTF-8.
+func invalidLine(data []byte) int {
+	at := 0
+	for at < len(data) {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size <= 1 {
+			break
+		}
+		at += size
+	}
+	return lineAt(data, at)
+}
+
+// lineAt returns the 1-based line that holds an offset.
+func lineAt(data []byte, offset int) int { return 1 + bytes.Count(data[:offset], []byte{'\n'}) }

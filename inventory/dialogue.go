@@ -1,0 +1,201 @@
+package inventory
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"flowvet/capture"
+	"flowvet/catalog"
+)
+
+// reading is a flow with its ends named by who began it.
+type reading struct {
+	client, server netip.AddrPort
+	up, down       *capture.Side // what the client and the server sent
+	began          bool          // the beginning was seen; else the ports decided which end is which
+}
+
+// read names the ends of a flow; false where that cannot be said.
+//
+// TCP: a SYN or SYN+ACK decides; without either, the one end whose port is a service. UDP: the earlier packet is the
+// request; at equal times the port decides. Between equal ports (NTP's 123) the first packet seen may be an answer, so
+// the answer must follow within a second: requests are at least 64 s apart there.
+func (e *evidence) read(f *capture.Flow) (reading, bool) {
+	fromA := reading{client: f.A, server: f.B, up: &f.FromA, down: &f.FromB, began: true}
+	fromB := reading{client: f.B, server: f.A, up: &f.FromB, down: &f.FromA, began: true}
+	var a, b bool
+	if f.Proto == capture.TCP {
+		a = f.FromA.Signs&capture.SYN != 0 || f.FromB.Signs&capture.SYNACK != 0
+		b = f.FromB.Signs&capture.SYN != 0 || f.FromA.Signs&capture.SYNACK != 0
+	} else {
+		a = f.FromA.Packets > 0 && (f.FromB.Packets == 0 || f.FromA.First < f.FromB.First)
+		b = f.FromB.Packets > 0 && (f.FromA.Packets == 0 || f.FromB.First < f.FromA.First)
+	}
+	switch {
+	case a && b:
+		return reading{}, false
+	case a:
+		return fromA, true
+	case b:
+		return fromB, true
+	}
+	fromA.began, fromB.began = false, false
+	switch service, client := e.isService(f.Proto, f.B.Port()), e.isService(f.Proto, f.A.Port()); {
+	case service && !client:
+		return fromA, true
+	case client && !service:
+		return fromB, true
+	}
+	return reading{}, false
+}
+
+// isService reports whether a port is one that the rules or the catalogue know. Broad rows know every port.
+func (e *evidence) isService(proto capture.Proto, port uint16) bool {
+	transport := catalog.TCP
+	if proto == capture.UDP {
+		transport = catalog.UDP
+	}
+	return isEvidence(proto, port) || slices.ContainsFunc(e.catalog.On(transport, port), func(p *catalog.Permission) bool {
+		return !p.Ports.Broad()
+	})
+}
+
+// answered reports whether both ends took part in a flow, as far as headers can show it.
+//
+// A forger who sends with an address that is not his own gets no answers: he can make a SYN, a datagram, even a blind
+// ACK, but not one that acknowledges the responder's initial sequence number.
+func (r reading) answered(proto capture.Proto) bool {
+	if proto == capture.UDP {
+		soon := r.client.Port() != r.server.Port() || r.down.First-r.up.First < int64(1e9)
+		return r.up.Packets > 0 && r.down.Packets > 0 && soon
+	}
+	if r.up.Signs&r.down.Signs&capture.Payload != 0 {
+		return true
+	}
+	handshake := r.up.Signs&capture.SYN != 0 && r.down.Signs&capture.SYNACK != 0 && r.up.Signs&capture.ACK != 0
+	return handshake && acknowledges(r.up, r.down)
+}
+
+// acknowledges reports whether a side acknowledged one of the other's initial sequence numbers, or data soon after it.
+// Sequence numbers wrap, so the smallest or the largest acknowledgement may be the one to look at. The window (64 KiB)
+// leaves room for a first ACK that the capture missed, and a guess one chance in 65,536.
+func acknowledges(side, other *capture.Side) bool {
+	const window = 1 << 16
+	return slices.ContainsFunc(other.ISNs, func(isn uint32) bool {
+		return side.AckMin-isn-1 < window || side.AckMax-isn-1 < window
+	})
+}
+
+// dialogue is every answered flow of one client with one service.
+type dialogue struct {
+	dialogueKey
+	flows       int
+	up, down    uint64 // payload bytes from the client and from the server
+	first, last int64
+	began       bool // a beginning was seen
+}
+
+type dialogueKey struct {
+	client, server netip.Addr
+	proto          capture.Proto
+	port           uint16 // the server's
+}
+
+func (d *dialogue) add(r reading) {
+	if d.flows == 0 {
+		d.first, d.last = min(r.up.First, r.down.First), max(r.up.Last, r.down.Last)
+	}
+	d.flows++
+	d.up += r.up.Content
+	d.down += r.down.Content
+	d.first = min(d.first, r.up.First, r.down.First)
+	d.last = max(d.last, r.up.Last, r.down.Last)
+	d.began = d.began || r.began
+}
+
+// lasts reports whether the dialogue spans at least so many seconds.
+func (d *dialogue) lasts(seconds int64) bool { return d.last-d.first >= seconds*int64(1e9) }
+
+// grade lowers a confidence where the beginning was not seen: the ports decided who serves whom.
+func (d *dialogue) grade(c Confidence) Confidence {
+	if d.began {
+		return c
+	}
+	return min(c, Medium)
+}
+
+func (k dialogueKey) compare(l dialogueKey) int {
+	return cmp.Or(cmp.Compare(k.port, l.port), cmp.Compare(k.proto, l.proto), k.server.Compare(l.server), k.client.Compare(l.client))
+}
+
+// pair is the UDP traffic of one use between two hosts that may both begin it.
+type pair struct {
+	pairKey
+	fromA, fromB uint64 // packets
+	seconds      []capture.Run
+}
+
+type pairKey struct {
+	a, b netip.Addr // a sorts before b
+	use  use
+}
+
+// use is what two hosts use UDP between them for, by its ports.
+type use uint8
+
+const (
+	clusterAAM use = iota // UDP 2050-2250 at both ends: HA of 3.x and 4.x
+	clusterFDM             // UDP 8182: HA of 5.0 on
+	faultTolerance         // UDP 8200
+	desktop                // UDP 4172 or 50002: PCoIP
+)
+
+// useOf returns the use of a flow, by its ports.
+func useOf(f *capture.Flow) (use, bool) {
+	a, b := f.A.Port(), f.B.Port()
+	either := func(port uint16) bool { return a == port || b == port }
+	aam := catalog.Ports{Lo: 2050, Hi: 2250}
+	switch {
+	case f.Proto != capture.UDP:
+		return 0, false
+	case aam.Contains(a) && aam.Contains(b):
+		return clusterAAM, true
+	case either(8182):
+		return clusterFDM, true
+	case either(8200):
+		return faultTolerance, true
+	case either(4172) || either(50002):
+		return desktop, true
+	}
+	return 0, false
+}
+
+func (p *pair) add(f *capture.Flow) {
+	p.fromA += f.FromA.Packets
+	p.fromB += f.FromB.Packets
+	p.seconds = append(p.seconds, f.Seconds...)
+}
+
+// steady returns in how many of how many seconds the pair was seen, and whether it is steady: both sides sent several
+// packets, over 10 s at least, in every second second at least.
+func (p *pair) steady() (occupied, span int64, ok bool) {
+	occupied, span = occupation(p.seconds)
+	return occupied, span, p.fromA >= 5 && p.fromB >= 5 && span >= 10 && 2*occupied >= span
+}
+
+// occupation returns how many seconds runs hold, and how many lie between the first and the last of them, inclusive.
+func occupation(runs []capture.Run) (occupied, span int64) {
+	if len(runs) == 0 {
+		return 0, 0
+	}
+	slices.SortFunc(runs, func(a, b capture.Run) int { return cmp.Compare(a.First, b.First) })
+	next := runs[0].First
+	for _, r := range runs {
+		if r.Last >= next {
+			occupied += r.Last - max(r.First, next) + 1
+			next = r.Last + 1
+		}
+	}
+	return occupied, next - runs[0].First
+}

@@ -1,0 +1,286 @@
+package inventory
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// readYAML reads the YAML form of an inventory. It walks the document's nodes itself, so that every problem has its
+// line and no alias is ever expanded.
+func readYAML(p *problems, text []byte) draft {
+	var d draft
+	if line := tabbedLine(text); line > 0 {
+		p.addf(line, "begins with a tab: YAML indents with spaces")
+		return d
+	}
+	root, ok := parseYAML(p, text)
+	if !ok {
+		return d
+	}
+	r := yamlReader{p}
+	r.mapping(root, "the inventory", map[string]func(*yaml.Node){
+		"machines": func(n *yaml.Node) {
+			r.list(n, `"machines"`, func(n *yaml.Node) { d.machines = append(d.machines, r.machine(n)) })
+		},
+		"networks": func(n *yaml.Node) {
+			r.list(n, `"networks"`, func(n *yaml.Node) { d.networks = append(d.networks, r.network(n)) })
+		},
+		"sites": func(n *yaml.Node) { d.sites, d.hasSites = r.words(n, `"sites"`), true },
+		"uses":  func(n *yaml.Node) { d.uses = r.words(n, `"uses"`) },
+		"ports": func(n *yaml.Node) { d.ports = r.ports(n) },
+		"capture": func(n *yaml.Node) {
+			r.list(n, `"capture"`, func(n *yaml.Node) { d.views = append(d.views, r.view(n)) })
+		},
+	})
+	return d
+}
+
+// tabbedLine returns the first line that is indented with a tab, or 0. The YAML library says of it only that a
+// character "cannot start any token".
+func tabbedLine(text []byte) int {
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		body := bytes.TrimLeft(line, " \t")
+		indent := line[:len(line)-len(body)]
+		if len(bytes.TrimSpace(body)) > 0 && body[0] != '#' && bytes.IndexByte(indent, '\t') >= 0 {
+			return number
+		}
+	}
+	return 0
+}
+
+// parseYAML returns the root node of the only document.
+func parseYAML(p *problems, text []byte) (*yaml.Node, bool) {
+	var doc, next yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0:
+		p.addf(0, "is empty: an inventory names machines, their products and addresses")
+		return nil, false
+	case err != nil:
+		p.yaml(err)
+		return nil, false
+	}
+	switch err := dec.Decode(&next); {
+	case err == nil:
+		p.addf(next.Line, "begins a second document: an inventory is one")
+		return nil, false
+	case !errors.Is(err, io.EOF):
+		p.yaml(err)
+		return nil, false
+	}
+	root := doc.Content[0]
+	if isNull(root) {
+		p.addf(0, "is empty: an inventory names machines, their products and addresses")
+		return nil, false
+	}
+	return root, true
+}
+
+// yamlError finds the line in a message of the YAML library, which carries it in the text only.
+var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// yaml notes an error of the YAML library.
+func (p *problems) yaml(err error) {
+	message := err.Error()
+	match := yamlError.FindStringSubmatch(message)
+	line := 0
+	if match != nil {
+		line, _ = strconv.Atoi(match[1])
+		message = message[len(match[0]):]
+	}
+	p.addf(line, "is not YAML: %s", strings.ToValidUTF8(strings.Join(strings.Fields(message), " "), "?"))
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
+// yamlReader turns nodes into a draft and notes what does not fit.
+type yamlReader struct{ *problems }
+
+// mapping calls the field's function for each key. A key without a value is as if it were not there.
+func (r yamlReader) mapping(n *yaml.Node, what string, fields map[string]func(*yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		r.addf(n.Line, "%s is %s, not a mapping of %s", what, kind(n), spoken(fields))
+		return
+	}
+	r.pairs(n, what, func(key, value *yaml.Node) {
+		read, known := fields[key.Value]
+		switch {
+		case !known:
+			r.addf(key.Line, "%s: key %s is not known%s", what, quote(key.Value), r.hint(key.Value, maps.Keys(fields)))
+		case !isNull(value):
+			read(value)
+		}
+	})
+}
+
+// pairs calls f for each key and value of a mapping, and notes keys that are given twice or are no text.
+func (r yamlReader) pairs(n *yaml.Node, what string, f func(key, value *yaml.Node)) {
+	lines := make(map[string]int, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode {
+			r.addf(key.Line, "%s: a key is %s, not text", what, kind(key))
+			continue
+		}
+		if first := lines[key.Value]; first > 0 {
+			r.addf(key.Line, "%s: key %s is given twice: first on line %d", what, quote(key.Value), first)
+			continue
+		}
+		lines[key.Value] = key.Line
+		f(key, n.Content[i+1])
+	}
+}
+
+// list calls f for each element.
+func (r yamlReader) list(n *yaml.Node, what string, f func(*yaml.Node)) {
+	if n.Kind != yaml.SequenceNode {
+		r.addf(n.Line, "%s is %s, not a list: write it in [ ] or one a line after -", what, kind(n))
+		return
+	}
+	for _, e := range n.Content {
+		f(e)
+	}
+}
+
+// word reads a scalar, in whatever spelling YAML has for its type.
+func (r yamlReader) word(n *yaml.Node, what string) word {
+	if n.Kind != yaml.ScalarNode {
+		r.addf(n.Line, "%s is %s, not text", what, kind(n))
+		return word{}
+	}
+	return word{n.Value, n.Line}
+}
+
+// words reads a list of scalars.
+func (r yamlReader) words(n *yaml.Node, what string) []word {
+	var list []word
+	r.list(n, what, func(n *yaml.Node) {
+		switch w := r.word(n, "an element of "+what); {
+		case isNull(n):
+			r.addf(n.Line, "an element of %s is empty", what)
+		case w.given():
+			list = append(list, w)
+		}
+	})
+	return list
+}
+
+func (r yamlReader) machine(n *yaml.Node) *draftMachine {
+	m := &draftMachine{line: n.Line}
+	what := "machine"
+	if name := child(n, "name"); name != nil && name.Kind == yaml.ScalarNode && !isNull(name) {
+		m.name = word{name.Value, name.Line}
+		what = "machine " + display(name.Value)
+	}
+	field := func(key string) string { return fmt.Sprintf("%s: %q", what, key) }
+	into := func(w *word, key string) func(*yaml.Node) {
+		return func(n *yaml.Node) { *w = r.word(n, field(key)) }
+	}
+	r.mapping(n, what, map[string]func(*yaml.Node){
+		"name":       into(&m.name, "name"),
+		"cluster":    into(&m.cluster, "cluster"),
+		"site":       into(&m.site, "site"),
+		"managed-by": into(&m.managedBy, "managed-by"),
+		"managed":    into(&m.managed, "managed"),
+		"products":   func(n *yaml.Node) { m.products = r.words(n, field("products")) },
+		"uses":       func(n *yaml.Node) { m.uses = r.words(n, field("uses")) },
+		"addresses": func(n *yaml.Node) {
+			r.list(n, field("addresses"), func(n *yaml.Node) { m.addrs = append(m.addrs, r.address(n, what)) })
+		},
+	})
+	return m
+}
+
+// address reads one address of a machine: the bare address, or a mapping.
+func (r yamlReader) address(n *yaml.Node, machine string) draftAddr {
+	a := draftAddr{addr: word{line: n.Line}}
+	if n.Kind == yaml.ScalarNode {
+		a.addr.text = n.Value
+		return a
+	}
+	what := machine + ": an address"
+	r.mapping(n, what, map[string]func(*yaml.Node){
+		"address": func(n *yaml.Node) { a.addr = r.word(n, what) },
+		"roles":   func(n *yaml.Node) { a.roles = r.words(n, what+`: "roles"`) },
+		"plane":   func(n *yaml.Node) { a.plane = r.word(n, what+`: "plane"`) },
+	})
+	return a
+}
+
+func (r yamlReader) network(n *yaml.Node) draftNetwork {
+	w := draftNetwork{line: n.Line, prefix: word{line: n.Line}}
+	r.mapping(n, "network", map[string]func(*yaml.Node){
+		"prefix": func(n *yaml.Node) { w.prefix = r.word(n, `network: "prefix"`) },
+		"name":   func(n *yaml.Node) { w.name = r.word(n, `network: "name"`) },
+		"roles":  func(n *yaml.Node) { w.roles = r.words(n, `network: "roles"`) },
+		"plane":  func(n *yaml.Node) { w.plane = r.word(n, `network: "plane"`) },
+	})
+	return w
+}
+
+func (r yamlReader) ports(n *yaml.Node) []draftPort {
+	var list []draftPort
+	if n.Kind != yaml.MappingNode {
+		r.addf(n.Line, `"ports" is %s, not a mapping: write {R285: 1902}`, kind(n))
+		return nil
+	}
+	r.pairs(n, `"ports"`, func(key, value *yaml.Node) {
+		if w := r.word(value, `"ports": the port of `+quote(key.Value)); w.given() {
+			list = append(list, draftPort{row: word{key.Value, key.Line}, port: w})
+		}
+	})
+	return list
+}
+
+func (r yamlReader) view(n *yaml.Node) draftView {
+	w := draftView{line: n.Line}
+	r.mapping(n, "capture", map[string]func(*yaml.Node){
+		"file": func(n *yaml.Node) { w.file = r.word(n, `capture: "file"`) },
+		"sees": func(n *yaml.Node) { w.sees = r.words(n, `capture: "sees"`) },
+	})
+	return w
+}
+
+// child returns the value of a key, or nil.
+func child(n *yaml.Node, key string) *yaml.Node {
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// kind says in words what a node is.
+func kind(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		return "an alias (refused: write the value out)"
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case isNull(n):
+		return "empty"
+	}
+	return "the text " + quote(n.Value)
+}
+
+// spoken lists the keys of a mapping.
+func spoken(fields map[string]func(*yaml.Node)) string {
+	return strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
+}
