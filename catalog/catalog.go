@@ -1,13 +1,8 @@
-// Package catalog says what is documented: which port, in which transport, between which roles, for which product.
-//
-// A [Row] is one line of a vendor's document, a [Permission] is what it allows on the wire: an initiator's role, a
-// responder's role, a transport and the responder's ports. [Catalog.On] answers in O(1) which permissions stand on a port.
 package catalog
 
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 )
 
@@ -190,47 +185,4 @@ type Permission struct {
 	Transport Transport
 	Ports     Ports
 	Alt       bool // comes from an erratum's other reading, not from the printed row
-}
-
-// Deployed is a product that runs on a machine: "ESX 4.1".
-type Deployed struct {
-	Family  string // a family of products.csv
-	Version string // "4.1"; empty when unknown
-}
-
-// String returns the product as an inventory writes it.
-func (d Deployed) String() string { return strings.TrimSpace(d.Family + " " + d.Version) }
-
-// Cover says how a deployed product stands to a row's product.
-type Cover uint8
-
-// How a deployed product stands to a row's product.
-const (
-	CoverNone    Cover = iota // another family
-	CoverOther                // the family, in a version the row is not printed for
-	CoverUnknown              // the family; the version is not declared, or in no catalogue in use
-	CoverFull                 // the family in that version, or a family without versions
-)
-
-// RoleInfo is one line of roles.csv.
-type RoleInfo struct {
-	Role     Role
-	Parents  []Role   // is-a
-	Aliases  []string // as printed in the document
-	Excludes []Role   // roles one address cannot hold together with it
-	VMware   bool     // makes its machine a VMware machine
-	Client   bool     // of the client-pc family: initiates, never serves
-	Means    string   // in our own words
-}
-
-// Product is one line of products.csv.
-type Product struct {
-	Name     string // as the document prints it: "ESX 4.x"
-	Family   string // "ESX"
-	Aliases  []string
-	MinMajor int // versions covered, by the document's own numbering; 0,0 = every version
-	MaxMajor int
-	Role     Role   // the role that is the product
-	Refines  Role   // the descendant a machine with the product plays (esx-classic, esxi), or empty
-	Inherits string // the product whose rows it also has ("View 3.x"), or empty
 }
