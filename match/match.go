@@ -3,6 +3,11 @@
 package match
 
 import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"flowvet/capture"
@@ -23,5 +28,319 @@ type Grounds struct {
 	Sees          []string // prefixes and machines that every capture sees, as the user says
 }
 
-// Evaluate judges every conversation and every expectation.
-func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) { return nil, nil }
+// Check reports what of the grounds cannot be used, before a packet is read: an operation that no row names or that no
+// machines of the inventory can run, a view of nobody.
+func Check(g Grounds) error {
+	j := newJudge(g.Catalog, g.Inventory)
+	if _, err := j.view(g.Sees); err != nil {
+		return err
+	}
+	operations := operations(g.Catalog)
+	x := newExpecter(j, &g, nil, nil)
+	for _, op := range g.During {
+		if !slices.Contains(operations, op) {
+			return fmt.Errorf("--during %s: no row of the catalogue names it: %s", op, suggestion(op, operations))
+		}
+		if !g.Inventory.Inferred && !x.applicable(op) {
+			return fmt.Errorf("--during %s: none of its rows applies to the machines of %s", op, g.Inventory.Name)
+		}
+	}
+	return nil
+}
+
+// operations lists the operations that the rows of a catalogue name.
+func operations(c *catalog.Catalog) []string {
+	var ops []string
+	for _, r := range c.Rows {
+		if r.Class.Kind == catalog.During && !slices.Contains(ops, r.Class.Of) {
+			ops = append(ops, r.Class.Of)
+		}
+	}
+	slices.Sort(ops)
+	return ops
+}
+
+// view reads what the user says every capture sees.
+func (j *judge) view(sees []string) (view, error) {
+	var v view
+	for _, text := range sees {
+		if p, err := netip.ParsePrefix(text); err == nil {
+			v.prefixes = append(v.prefixes, p.Masked())
+			continue
+		}
+		if a, err := netip.ParseAddr(text); err == nil {
+			v.prefixes = append(v.prefixes, netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()))
+			continue
+		}
+		if j.inv.Machine(text) == nil {
+			var names []string
+			for _, m := range j.inv.Machines {
+				names = append(names, m.Name)
+			}
+			hint := "name a machine of the inventory, an address or a prefix"
+			if near := catalog.Nearest(text, names); near != "" {
+				hint = fmt.Sprintf("did you mean %q?", near)
+			}
+			return view{}, fmt.Errorf("--sees %s: not a prefix and not a machine: %s", text, hint)
+		}
+		v.machines = append(v.machines, text)
+	}
+	return v, nil
+}
+
+// Evaluate judges every conversation and every expectation. The error is one of [Check]'s.
+func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
+	if err := Check(g); err != nil {
+		return nil, err
+	}
+	j := newJudge(g.Catalog, g.Inventory)
+	j.sees, _ = j.view(g.Sees)
+	r := &Result{
+		AsOf: g.AsOf, Catalog: g.Catalog, Inventory: g.Inventory, During: g.During, Window: g.Window,
+		Warnings: slices.Clone(g.Inventory.Warnings),
+	}
+	points := j.points(g, captures, r)
+	table := merged(captures)
+	r.Stats = table.Stats
+
+	convs := j.conversations(table, r.Last)
+	fs, out := j.findings(convs, g.Window)
+	slices.SortFunc(fs, func(a, b *judged) int { return compareFindings(&a.Finding, &b.Finding) })
+	r.Expectations = j.expectations(&g, points, fs, plain(fs))
+	r.Exceptions = j.except(&g, fs, r.Expectations)
+	r.Findings = plain(fs)
+	r.Scans = scans(r.Findings)
+	r.OutOfScope = services(out)
+	r.Recognised = recognised(convs)
+	if r.Recognised == 0 {
+		r.Talkers = talkers(convs)
+	}
+	r.count(out)
+	r.conclude(&g, convs)
+	return r, nil
+}
+
+func plain(fs []*judged) []Finding {
+	all := make([]Finding, len(fs))
+	for i, f := range fs {
+		all[i] = f.Finding
+	}
+	return all
+}
+
+// points reads every capture as a witness, and fills in the header's part of the result.
+func (j *judge) points(g Grounds, captures []*capture.Capture, r *Result) []*point {
+	var points []*point
+	for _, c := range captures {
+		p := j.newPoint(c, g.CaptureFilter)
+		points = append(points, p)
+		r.Captures = append(r.Captures, p.info)
+		start, end, known := p.interval()
+		if !known {
+			continue
+		}
+		if r.First == 0 && r.Last == 0 {
+			r.First, r.Last = start, end
+		}
+		r.First, r.Last = min(r.First, start), max(r.Last, end)
+	}
+	return points
+}
+
+// merged returns one table of all captures. With a single capture it is that capture's own.
+func merged(captures []*capture.Capture) *capture.Table {
+	if len(captures) == 1 {
+		return captures[0].Table
+	}
+	t := &capture.Table{}
+	for _, c := range captures {
+		t.Merge(c.Table)
+	}
+	return t
+}
+
+// services sums up what is not judged, busiest first.
+func services(out []*conv) []Service {
+	at := map[proto]*Service{}
+	for _, c := range out {
+		k := proto{c.Proto, c.Port}
+		if at[k] == nil {
+			at[k] = &Service{Proto: c.Proto, Port: c.Port}
+		}
+		at[k].Conversations++
+		at[k].Packets += c.Sent.Packets + c.Received.Packets
+	}
+	all := make([]Service, 0, len(at))
+	for _, s := range at {
+		all = append(all, *s)
+	}
+	slices.SortFunc(all, func(a, b Service) int {
+		return cmp.Or(-cmp.Compare(a.Packets, b.Packets), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
+	})
+	return all
+}
+
+// recognised counts the VMware machines that took part in a conversation.
+func recognised(convs []*conv) int {
+	machines, addrs := map[*inventory.Machine]bool{}, map[netip.Addr]bool{}
+	for _, c := range convs {
+		for _, e := range []*end{c.i, c.r} {
+			switch {
+			case !e.vmware:
+			case e.machine != nil:
+				machines[e.machine] = true
+			default:
+				addrs[e.addr] = true
+			}
+		}
+	}
+	return len(machines) + len(addrs)
+}
+
+// maxTalkers bounds the list of busy addresses.
+const maxTalkers = 10
+
+// talkers lists the busiest addresses.
+func talkers(convs []*conv) []Talker {
+	type busy struct {
+		packets uint64
+		peers   map[netip.Addr]bool
+	}
+	at := map[netip.Addr]*busy{}
+	for _, c := range convs {
+		for _, e := range [][2]netip.Addr{{c.Initiator, c.Responder}, {c.Responder, c.Initiator}} {
+			if at[e[0]] == nil {
+				at[e[0]] = &busy{peers: map[netip.Addr]bool{}}
+			}
+			at[e[0]].packets += c.Sent.Packets + c.Received.Packets
+			at[e[0]].peers[e[1]] = true
+		}
+	}
+	all := make([]Talker, 0, len(at))
+	for a, b := range at {
+		all = append(all, Talker{Addr: a, Packets: b.packets, Peers: len(b.peers)})
+	}
+	slices.SortFunc(all, func(a, b Talker) int {
+		return cmp.Or(-cmp.Compare(a.Packets, b.Packets), a.Addr.Compare(b.Addr))
+	})
+	return all[:min(len(all), maxTalkers)]
+}
+
+// count sums the result up. A scan counts once, as its worst member.
+func (r *Result) count(out []*conv) {
+	c := &r.Counts
+	c.OutOfScope = len(out)
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if f.Scan > 0 && r.Scans[f.Scan-1].Worst != i {
+			continue
+		}
+		switch f.Bucket() {
+		case Documented:
+			c.Documented++
+		case Undocumented:
+			c.Undocumented++
+		case Indeterminate:
+			c.Indeterminate++
+		}
+		c.weigh(f.Level, f.Disposition)
+	}
+	for i := range r.Expectations {
+		e := &r.Expectations[i]
+		switch e.Bucket() {
+		case Documented:
+			c.Met++
+		case Absent:
+			c.Absent++
+		case Indeterminate:
+			c.CouldNotJudge++
+		}
+		if e.Verdict == NotExercised {
+			c.NotExercised++
+		}
+		if e.Bucket() == Absent {
+			c.weigh(e.Level, e.Disposition)
+		}
+	}
+}
+
+// weigh counts an open finding by its level, an excepted one apart.
+func (c *Counts) weigh(l Level, d Disposition) {
+	switch {
+	case l < LevelWarning:
+	case d.Excepted():
+		c.Excepted++
+	case l == LevelError:
+		c.Errors++
+	default:
+		c.Warnings++
+	}
+}
+
+// conclude sets the exit status by the first of 70, 4, 1, 3, 0 that holds, and the line that explains it.
+func (r *Result) conclude(g *Grounds, convs []*conv) {
+	var judged uint64
+	for _, c := range convs {
+		judged += c.Sent.Packets + c.Received.Packets
+	}
+	failing := 0
+	switch g.FailOn {
+	case LevelError:
+		failing = r.Counts.Errors
+	case LevelWarning:
+		failing = r.Counts.Errors + r.Counts.Warnings
+	}
+	unjudged := 0
+	for i := range r.Expectations {
+		if r.Expectations[i].Unjudged() {
+			unjudged++
+		}
+	}
+	say := func(status int, format string, args ...any) {
+		r.Status, r.StatusWhy = status, fmt.Sprintf(format, args...)
+	}
+	switch damaged := r.partial(); {
+	case !r.Stats.Balanced() || judged != r.Stats.Flowed:
+		say(70, "packets are not all accounted for: %d read, %d in flows, %d judged; the report is not to be trusted",
+			r.Stats.Read, r.Stats.Flowed, judged)
+	case damaged != "":
+		say(4, "%s", damaged)
+	case failing > 0:
+		say(1, "%s at or above %s", plural(failing, "open finding"), g.FailOn)
+	case r.Recognised == 0:
+		say(3, "no VMware machine was recognised")
+	case g.Inventory.Inferred:
+		say(3, "every role is inferred: declare the machines in an inventory")
+	case unjudged > 0:
+		say(3, "%s could not be judged", plural(unjudged, "required expectation"))
+	default:
+		say(0, "nothing at or above %s", max(g.FailOn, LevelWarning))
+	}
+}
+
+// partial says, in words, which captures the report does not cover whole.
+func (r *Result) partial() string {
+	var cut []string
+	for i := range r.Captures {
+		switch c := &r.Captures[i]; {
+		case c.Damage != nil:
+			cut = append(cut, fmt.Sprintf("%s is damaged %v", c.Name, c.Damage))
+		case c.Interrupted:
+			cut = append(cut, c.Name+" was interrupted")
+		}
+	}
+	if n := r.Stats.Skipped[capture.BadLinkType]; n > 0 {
+		cut = append(cut, fmt.Sprintf("%s of an unsupported link type", plural(int(n), "packet")))
+	}
+	if len(cut) == 0 {
+		return ""
+	}
+	return "the report is partial: " + strings.Join(cut, ", ")
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

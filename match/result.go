@@ -250,7 +250,7 @@ func (d Disposition) Excepted() bool { return d.Exception != nil }
 
 // Finding is a judged conversation.
 type Finding struct {
-	ID string // stable: depends on ends, transport, port and verdict, not on times or counts
+	ID string // stable: depends on ends, transport and port only
 	Conversation
 	From, To    inventory.Placed
 	Verdict     Verdict
@@ -260,6 +260,7 @@ type Finding struct {
 	Allowed     []catalog.Role // wrong-source: the initiators, wrong-target: the responders that are documented
 	Near        []Near         // undocumented: nearest first, at most three
 	Hypotheses  []Hypothesis   // unknown-endpoint, ambiguous-role
+	Shown       Verdict        // direction-unconfirmed: the verdict of the reading shown; else Verdict
 	Exchanged   *Reading       // direction-unconfirmed: the other reading
 	Disposition Disposition
 	Filter      string // Wireshark display filter
@@ -350,24 +351,25 @@ type Reason struct {
 
 // Expectation is what a row, or rows that say the same, require of one machine (or of any pair).
 type Expectation struct {
-	ID         string
-	Rows       []*catalog.Row // sorted by id
-	Class      catalog.Class  // of the first row that makes it expected
-	Subject    *inventory.Machine
-	SubjectEnd catalog.End          // Source or Target: where the subject stands; Either for "any"
-	Candidates []*inventory.Machine // possible other ends; for "any": every machine at either end
-	AnyClient  bool                 // the other end is any address that may play a client role
-	Required   bool                 // false: only seen elsewhere in the capture
-	InView     bool                 // inside the declared view; counts for exit status 3
-	Window     Window
-	Need       time.Duration // the least window in which absence can be said
-	Verdict    ExpectationVerdict
-	Level      Level
-	Coverage   Coverage
-	Reason     Reason // valid iff Verdict is NotObservable
-	Evidence   []int  // indices into Result.Findings: what met it, or was tried
-	Inferred   bool   // a machine's role is inferred: never more than a warning
-	Filter     string // Wireshark display filter of what was expected
+	ID          string
+	Rows        []*catalog.Row // sorted by id
+	Class       catalog.Class  // of the first row that makes it expected
+	Subject     *inventory.Machine
+	SubjectEnd  catalog.End          // Source or Target: where the subject stands; Either for "any"
+	Candidates  []*inventory.Machine // possible other ends; for "any": every machine at either end
+	AnyClient   bool                 // the other end is any address that may play a client role
+	Required    bool                 // false: only seen elsewhere in the capture
+	InView      bool                 // inside the declared view; counts for exit status 3
+	Window      Window
+	Need        time.Duration // the least window in which absence can be said
+	Verdict     ExpectationVerdict
+	Level       Level
+	Coverage    Coverage
+	Reason      Reason // valid iff Verdict is NotObservable
+	Evidence    []int  // indices into Result.Findings: what met it, or was tried
+	Disposition Disposition
+	Inferred    bool   // a machine's role is inferred: never more than a warning
+	Filter      string // Wireshark display filter of what was expected
 }
 
 // Bucket returns the bucket of the expectation's verdict.

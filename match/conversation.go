@@ -1,0 +1,308 @@
+package match
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"flowvet/capture"
+)
+
+// key is what makes a conversation.
+type key struct {
+	initiator, responder netip.Addr
+	proto                capture.Proto
+	port                 uint16
+}
+
+// conv is a conversation while its flows are gathered.
+type conv struct {
+	Conversation
+	i, r *end
+	// oneWay counts flows without an answer by the outcome they have unless a one-way row documents them.
+	oneWay [outcomes]int
+	quoted bool // an ICMP unreachable quotes one of its flows
+	// details holds the best detail of each outcome.
+	details [outcomes]string
+	// fromFTPData says that a flow came from the port of active FTP data (RFC 959: 20).
+	fromFTPData bool
+	// exchangeable says that the exchanged reading of a flow, to port exchanged, falls into another bucket (guessed
+	// flows) or is documented (likely ones).
+	exchangeable bool
+	exchanged    uint16 // the lowest of several
+}
+
+// detailRank orders the details of one outcome; the conversation shows the highest.
+var detailRank = map[string]int{
+	"data": 5, "established": 4, "midstream": 3, "inferred": 2, "oneway": 1,
+	"rst": 4, "icmp-port": 3, "icmp-admin": 2, "icmp-host": 1,
+}
+
+// pairPort is a port used between two addresses, by either.
+type pairPort struct {
+	a, b  netip.Addr
+	proto capture.Proto
+	port  uint16
+}
+
+// service is a responder port of one address.
+type service struct {
+	addr  netip.Addr
+	proto capture.Proto
+	port  uint16
+}
+
+// gather turns flows into conversations.
+type gather struct {
+	j       *judge
+	table   *capture.Table
+	end     int64
+	orients []orientation // by the table's order of flows
+	weak    map[[2]netip.Addr]bool
+	shared  map[pairPort]int
+	serves  map[service]bool
+	wanted  map[capture.Pair]bool // directions whose observability decides an outcome; true once seen
+	convs   map[key]*conv
+}
+
+// conversations gathers every flow of the table into conversations, sorted by key.
+func (j *judge) conversations(t *capture.Table, end int64) []*conv {
+	g := &gather{
+		j: j, table: t, end: end, orients: make([]orientation, 0, t.Len()), weak: map[[2]netip.Addr]bool{},
+		shared: map[pairPort]int{}, serves: map[service]bool{}, wanted: map[capture.Pair]bool{}, convs: map[key]*conv{},
+	}
+	for f := range t.Flows {
+		g.orient(&f)
+	}
+	g.look()
+	i := 0
+	for f := range t.Flows {
+		g.add(&f, g.settle(&f, g.orients[i]))
+		i++
+	}
+	all := make([]*conv, 0, len(g.convs))
+	for _, c := range g.convs {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, compareConvs)
+	return all
+}
+
+func compareConvs(a, b *conv) int {
+	return cmp.Or(a.Initiator.Compare(b.Initiator), a.Responder.Compare(b.Responder),
+		cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
+}
+
+// orient reads one flow by itself, and notes what other flows must tell.
+func (g *gather) orient(f *capture.Flow) {
+	o := g.j.orient(f)
+	g.orients = append(g.orients, o)
+	a, b := f.A.Addr(), f.B.Addr()
+	if o.pending {
+		g.weak[[2]netip.Addr{a, b}] = true
+	}
+	if o.certainty == Certain {
+		g.serves[service{g.responder(f, o), f.Proto, o.port}] = true
+	}
+	if f.FromA.Packets == 0 {
+		g.wanted[capture.Pair{From: a, To: b}] = false
+	}
+	if f.FromB.Packets == 0 {
+		g.wanted[capture.Pair{From: b, To: a}] = false
+	}
+}
+
+func (g *gather) responder(f *capture.Flow, o orientation) netip.Addr {
+	if o.fromA {
+		return f.B.Addr()
+	}
+	return f.A.Addr()
+}
+
+// look walks the flows once for what single flows could not tell: ports that flows of a pair share, directions seen.
+func (g *gather) look() {
+	mark := func(from, to netip.Addr, packets uint64) {
+		p := capture.Pair{From: from, To: to}
+		if _, ok := g.wanted[p]; ok && packets > 0 {
+			g.wanted[p] = true
+		}
+	}
+	for f := range g.table.Flows {
+		a, b := f.A.Addr(), f.B.Addr()
+		mark(a, b, f.FromA.Packets)
+		mark(b, a, f.FromB.Packets)
+		if g.weak[[2]netip.Addr{a, b}] {
+			g.shared[pairPort{a, b, f.Proto, f.A.Port()}]++
+			if f.B.Port() != f.A.Port() {
+				g.shared[pairPort{a, b, f.Proto, f.B.Port()}]++
+			}
+		}
+	}
+	for p := range g.table.Others {
+		mark(p.From, p.To, 1)
+	}
+}
+
+// settle gives a flow that told nothing by itself the common-port basis, where other flows share one of its ports.
+func (g *gather) settle(f *capture.Flow, o orientation) orientation {
+	if !o.pending {
+		return o
+	}
+	a, b := f.A.Addr(), f.B.Addr()
+	weight := func(end netip.Addr, port uint16) int {
+		if g.serves[service{end, f.Proto, port}] {
+			return 1 << 30
+		}
+		return g.shared[pairPort{a, b, f.Proto, port}]
+	}
+	atA, atB := weight(a, f.A.Port()), weight(b, f.B.Port())
+	if atA == atB || max(atA, atB) < 2 {
+		return o
+	}
+	return orientation{basis: BasisCommonPort, certainty: Likely, fromA: atB > atA}.at(f)
+}
+
+// add puts a flow into its conversation.
+func (g *gather) add(f *capture.Flow, o orientation) {
+	o, exchangeable := g.exchange(f, o)
+	i, r, from, to := &f.FromA, &f.FromB, f.A, f.B
+	if !o.fromA {
+		i, r, from, to = r, i, to, from
+	}
+	k := key{from.Addr(), to.Addr(), f.Proto, o.port}
+	c := g.convs[k]
+	if c == nil {
+		c = &conv{i: g.j.end(k.initiator), r: g.j.end(k.responder)}
+		c.Initiator, c.Responder, c.Proto, c.Port = k.initiator, k.responder, k.proto, k.port
+		if o.basis == BasisCast {
+			c.r = g.j.groupEnd(k.responder)
+		}
+		g.convs[k] = c
+	}
+	c.sum(f, i, r)
+	if port := from.Port(); exchangeable && (!c.exchangeable || port < c.exchanged) {
+		c.exchangeable, c.exchanged = true, port
+	}
+	c.deciding(o, i, r, from.Port())
+	c.fromFTPData = c.fromFTPData || f.Proto == capture.TCP && from.Port() == 20
+	h := happened(f.Proto, i, r, seen{g.wanted[capture.Pair{From: to.Addr(), To: from.Addr()}], g.end})
+	if o.basis == BasisUDPReply && h.outcome == OneSided {
+		h = happening{outcome: Success, detail: "inferred"}
+	}
+	c.quoted = c.quoted || has(i, capture.Quoted)
+	if h.oneWay {
+		c.oneWay[h.outcome]++
+	}
+	c.count(h)
+}
+
+// exchange says whether the exchanged reading of a flow, whose initiator is not certain, would matter: for a likely one
+// that it is documented, for a guessed one that it falls into another bucket. A guessed flow whose readings fall into one
+// bucket is read as started by the sender of its first packet.
+func (g *gather) exchange(f *capture.Flow, o orientation) (orientation, bool) {
+	if o.certainty == Certain {
+		return o, false
+	}
+	a, b := g.j.end(f.A.Addr()), g.j.end(f.B.Addr())
+	t := transportOf(f.Proto)
+	if o.certainty == Likely {
+		if o.fromA {
+			return o, g.j.documentedPort(b, a, t, f.A.Port())
+		}
+		return o, g.j.documentedPort(a, b, t, f.B.Port())
+	}
+	there := g.j.rule(question{i: a, r: b, proto: t, port: f.B.Port()})
+	back := g.j.rule(question{i: b, r: a, proto: t, port: f.A.Port()})
+	if there.verdict.Bucket() != back.verdict.Bucket() {
+		return o, true
+	}
+	if o.basis != BasisSYNACKOnly {
+		o.fromA = firstFromA(f)
+	}
+	return o.at(f), false
+}
+
+// sum adds what a flow's packets amount to.
+func (c *conv) sum(f *capture.Flow, i, r *capture.Side) {
+	for _, s := range []*capture.Side{i, r} {
+		if s.Packets == 0 {
+			continue
+		}
+		if c.Sent.Packets+c.Received.Packets == 0 {
+			c.First, c.Last = s.First, s.Last
+		}
+		c.First, c.Last = min(c.First, s.First), max(c.Last, s.Last)
+		traffic := &c.Received
+		if s == i {
+			traffic = &c.Sent
+		}
+		traffic.Packets += s.Packets
+		traffic.Bytes += s.Bytes
+	}
+	c.Flows++
+	c.Connections += len(i.ISNs)
+	c.ConnectionsCapped = c.ConnectionsCapped || len(i.ISNs) == capture.MaxISNs
+	c.Seconds = c.Seconds.Union(f.Seconds)
+	for _, v := range f.VLANs {
+		if at, ok := slices.BinarySearch(c.VLANs, v); !ok {
+			c.VLANs = slices.Insert(c.VLANs, at, v)
+		}
+	}
+}
+
+// deciding keeps the best basis of the flows, and its packet.
+func (c *conv) deciding(o orientation, i, r *capture.Side, port uint16) {
+	ref := decidingRef(o.basis, i, r)
+	rank := func(certainty Certainty, basis Basis) int { return int(certainty)<<8 - int(basis) }
+	switch now, old := rank(o.certainty, o.basis), rank(c.Certainty, c.Basis); {
+	case c.Basis == BasisNone, now > old:
+		c.Basis, c.Certainty, c.Evidence, c.EphemeralPort = o.basis, o.certainty, ref, port
+	case now == old && lessRef(ref, c.Evidence):
+		c.Evidence, c.EphemeralPort = ref, port
+	}
+}
+
+func decidingRef(b Basis, i, r *capture.Side) capture.Ref {
+	switch {
+	case b == BasisSYN:
+		return i.SYNRef
+	case b == BasisSYNACK || b == BasisSYNACKOnly:
+		return r.SYNRef
+	case b == BasisICMPQuote:
+		return i.QuoteRef
+	case i.Packets == 0 || r.Packets > 0 && lessRef(r.FirstRef, i.FirstRef):
+		return r.FirstRef
+	}
+	return i.FirstRef
+}
+
+func lessRef(a, b capture.Ref) bool {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Frame, b.Frame)) < 0
+}
+
+// count adds the outcome of one flow.
+func (c *conv) count(h happening) {
+	c.Outcomes[h.outcome]++
+	if detailRank[h.detail] > detailRank[c.details[h.outcome]] {
+		c.details[h.outcome] = h.detail
+	}
+}
+
+// conclude fixes the conversation's outcome: flows without an answer succeeded where nothing was to answer, unless an
+// ICMP unreachable quotes one of them.
+func (c *conv) conclude(noReply bool) {
+	if noReply && !c.quoted {
+		for o, n := range c.oneWay {
+			c.Outcomes[o] -= n
+			c.Outcomes[Success] += n
+			if n > 0 && c.details[Success] == "" {
+				c.details[Success] = "oneway"
+			}
+		}
+	}
+	for o := range outcomes {
+		if c.Outcomes[o] > 0 {
+			c.Outcome, c.Detail = o, c.details[o]
+		}
+	}
+}

@@ -1,0 +1,424 @@
+package match
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"flowvet/capture"
+	"flowvet/catalog"
+	"flowvet/inventory"
+)
+
+// point is one capture as a witness: what it could have seen.
+type point struct {
+	info CaptureInfo
+	// pairs holds when each direction between two machines was seen. A Pair without To is "to anybody", without From
+	// "from anybody".
+	pairs map[capture.Pair]capture.Seconds
+	// snapped says that frames were cut before their ports.
+	snapped bool
+}
+
+// maxDropRate and maxUnseenRate are the losses above which nothing is called absent (verdicts.md, Coverage 4).
+const (
+	maxDropRate   = 0.001
+	maxUnseenRate = 0.01
+)
+
+// newPoint reads what a capture could see. It must run before the tables are merged.
+func (j *judge) newPoint(c *capture.Capture, userFilter string) *point {
+	p := &point{pairs: map[capture.Pair]capture.Seconds{}, info: captureInfo(c, userFilter)}
+	s := &c.Table.Stats
+	p.snapped = s.Skipped[capture.BadTruncated] > 0
+	var loss lossMeter
+	var only portSet
+	for f := range c.Table.Flows {
+		loss.add(&f)
+		only.add(&f)
+		j.witness(p, f.A.Addr(), f.B.Addr(), &f)
+	}
+	for pair, when := range c.Table.Others {
+		j.saw(p, pair.From, pair.To, when)
+	}
+	p.info.AckedUnseen, p.info.HalfCapture = loss.unseen(), loss.half()
+	p.info.FilterSuspected = suspectFilter(s, &only)
+	return p
+}
+
+func captureInfo(c *capture.Capture, userFilter string) CaptureInfo {
+	info := CaptureInfo{
+		Name: c.Name, Format: c.Format, Size: c.Size, Packets: c.Table.Stats.Read, First: c.First, Last: c.Last,
+		Interfaces: c.Interfaces, Filter: userFilter, Damage: c.Damage, Interrupted: c.Interrupted,
+	}
+	for _, i := range c.Interfaces {
+		if info.Filter == "" {
+			info.Filter = i.Filter
+		}
+		if i.Counted {
+			info.DropsRecorded = true
+			info.Received += i.Received
+			info.Drops += i.Dropped
+		}
+	}
+	return info
+}
+
+// interval is the time a capture covers: by its interfaces' statistics, else from its first to its last packet.
+func (p *point) interval() (start, end int64, known bool) {
+	start, end = p.info.First, p.info.Last
+	known = p.info.Packets > 0
+	for _, i := range p.info.Interfaces {
+		if i.Start == 0 || i.End < i.Start {
+			continue
+		}
+		if !known {
+			start, end, known = i.Start, i.End, true
+		}
+		start, end = min(start, i.Start), max(end, i.End)
+	}
+	return start, end, known
+}
+
+// witness notes the seconds in which a flow showed each direction. A flow's seconds are those of both directions; the
+// directions are told apart by when each was active.
+func (j *judge) witness(p *point, a, b netip.Addr, f *capture.Flow) {
+	for _, d := range []struct {
+		from, to netip.Addr
+		side     *capture.Side
+	}{{a, b, &f.FromA}, {b, a, &f.FromB}} {
+		if d.side.Packets > 0 {
+			j.saw(p, d.from, d.to, f.Seconds.Within(Window{d.side.First, d.side.Last}.seconds()))
+		}
+	}
+}
+
+// saw notes frames of one direction, where a machine of the inventory takes part.
+func (j *judge) saw(p *point, from, to netip.Addr, when capture.Seconds) {
+	a, b := j.end(from), j.end(to)
+	note := func(pair capture.Pair) { p.pairs[pair] = p.pairs[pair].Union(when) }
+	if a.machine != nil {
+		note(capture.Pair{From: from})
+	}
+	if b.machine != nil {
+		note(capture.Pair{To: to})
+	}
+	if a.machine != nil && b.machine != nil {
+		note(capture.Pair{From: from, To: to})
+	}
+}
+
+// lossMeter estimates what a capture missed from TCP itself: bytes that were acknowledged but are not in it.
+type lossMeter struct {
+	acked, unseenBytes uint64
+	twoWay, oneWay     int
+}
+
+func (m *lossMeter) add(f *capture.Flow) {
+	if f.Proto != capture.TCP {
+		return
+	}
+	m.side(&f.FromA, &f.FromB)
+	m.side(&f.FromB, &f.FromA)
+	// A side that acknowledges proves that the other one spoke.
+	a, b := has(&f.FromA, capture.ACK), has(&f.FromB, capture.ACK)
+	switch {
+	case f.FromA.Packets > 0 && f.FromB.Packets > 0:
+		m.twoWay++
+	case a || b:
+		m.oneWay++
+	}
+}
+
+// side adds what other acknowledged of s. Only sides whose SYN or SYN+ACK was seen count: the bytes in flight when a
+// capture begins are no loss. Spans of 2^31 and more have wrapped, and say nothing.
+func (m *lossMeter) side(s, other *capture.Side) {
+	if !has(s, capture.SYN|capture.SYNACK) || !has(other, capture.ACK) {
+		return
+	}
+	span := uint64(other.AckMax - other.AckMin)
+	if span >= 1<<31 {
+		return
+	}
+	m.acked += span
+	if span > s.Content+1 { // a FIN is acknowledged as one byte
+		m.unseenBytes += span - s.Content
+	}
+}
+
+func (m *lossMeter) unseen() float64 {
+	if m.acked == 0 {
+		return 0
+	}
+	return float64(m.unseenBytes) / float64(m.acked)
+}
+
+// half reports whether more than 95 % of the TCP flows that must have two sides show only one.
+func (m *lossMeter) half() bool { return m.oneWay*100 > 95*(m.oneWay+m.twoWay) }
+
+// portSet finds out whether all flows share one port.
+type portSet struct {
+	flows int
+	left  []proto // candidates that every flow so far used
+}
+
+type proto struct {
+	p    capture.Proto
+	port uint16
+}
+
+func (s *portSet) add(f *capture.Flow) {
+	used := []proto{{f.Proto, f.A.Port()}, {f.Proto, f.B.Port()}}
+	s.flows++
+	if s.flows == 1 {
+		s.left = used
+		return
+	}
+	s.left = slices.DeleteFunc(s.left, func(p proto) bool { return !slices.Contains(used, p) })
+}
+
+// suspectFilter says, in words, why a capture looks as if a filter had been used that it does not record.
+func suspectFilter(s *capture.Stats, only *portSet) string {
+	const arp, rarp = 0x0806, 0x8035
+	icmp := s.Skipped[capture.IgnoredICMP] > 0
+	if s.Flowed == 0 {
+		return ""
+	}
+	if !icmp && s.Broadcasts == 0 && s.EtherTypes[arp]+s.EtherTypes[rarp] == 0 {
+		return "no ARP, no broadcast and no ICMP in it"
+	}
+	if len(only.left) > 0 && only.flows > 1 {
+		return fmt.Sprintf("every judged packet is %s port %d", only.left[0].p, only.left[0].port)
+	}
+	return ""
+}
+
+// sight is how far a point, or all of them, could see one pair of machines.
+type sight struct {
+	level  Coverage
+	reason Reason
+}
+
+// reasonOrder ranks reason codes: the reason shown is the one that comes first in verdicts.md.
+var reasonOrder = []string{
+	"window-not-covered", "window-too-short", "capture-filter", "filter-suspected", "no-witness-source",
+	"no-witness-target", "no-witness-pair", "no-witness-plane", "half-capture", "drops", "sampled", "snaplen",
+	"interval-unknown",
+}
+
+// look says how far the points could see a row between two machines: the best point counts. other is nil where the other
+// end is any client.
+func (j *judge) look(points []*point, row *catalog.Row, src, dst *inventory.Machine, w Window, need time.Duration) sight {
+	best := sight{reason: Reason{Code: "interval-unknown", Detail: "no capture", Remedy: "capture something"}}
+	for n, p := range points {
+		s := j.lookFrom(p, row, src, dst, w, need)
+		if n == 0 || s.level > best.level || s.level == best.level && rankReason(s.reason) > rankReason(best.reason) {
+			best = s
+		}
+	}
+	return best
+}
+
+// rankReason ranks how close a point came: a reason later in the order failed later.
+func rankReason(r Reason) int { return slices.Index(reasonOrder, r.Code) }
+
+func (j *judge) lookFrom(p *point, row *catalog.Row, src, dst *inventory.Machine, w Window, need time.Duration) sight {
+	if r, bad := p.timeReason(w, need); bad {
+		return sight{reason: r}
+	}
+	if w.IsZero() {
+		w.Start, w.End, _ = p.interval()
+	}
+	s := j.place(p, row, src, dst, w)
+	if s.level < CoverageDeclared {
+		return s
+	}
+	if r, bad := p.limit(); bad {
+		s.level, s.reason = CoverageLikely, r
+	}
+	return s
+}
+
+// timeReason says why the window, or the capture itself, is no time in which absence could be said.
+func (p *point) timeReason(w Window, need time.Duration) (Reason, bool) {
+	start, end, known := p.interval()
+	switch {
+	case !known:
+		return Reason{"interval-unknown", p.info.Name + " holds no packet and no statistics", "capture while the test runs"}, true
+	case !w.IsZero() && (w.Start < start || w.End > end):
+		return Reason{
+			"window-not-covered", fmt.Sprintf("%s covers %s to %s only", p.info.Name, utc(start), utc(end)),
+			"start the capture before the window and end it after",
+		}, true
+	}
+	if !w.IsZero() {
+		start, end = w.Start, w.End
+	}
+	if have := time.Duration(end - start); have < need {
+		return Reason{
+			"window-too-short", fmt.Sprintf("%s of capture, %s needed", have.Round(time.Second), need),
+			fmt.Sprintf("capture for at least %s", need),
+		}, true
+	}
+	return Reason{}, false
+}
+
+// limit says why a point that could see two machines must not call anything absent all the same.
+func (p *point) limit() (Reason, bool) {
+	i := &p.info
+	switch {
+	case i.Filter != "":
+		return Reason{"capture-filter", fmt.Sprintf("%s was made with the filter %q", i.Name, i.Filter), "capture without a filter"}, true
+	case i.FilterSuspected != "":
+		return Reason{
+			"filter-suspected", fmt.Sprintf("%s looks filtered: %s", i.Name, i.FilterSuspected), "capture without a filter",
+		}, true
+	case i.HalfCapture:
+		return Reason{
+			"half-capture", i.Name + " shows one direction of its TCP connections only",
+			"mirror both directions (pktcap-uw --dir 2)",
+		}, true
+	case i.Damage != nil || i.Interrupted:
+		return Reason{"drops", i.Name + " is cut, damaged or was interrupted: the rest counts as lost", "capture again"}, true
+	case i.Received > 0 && float64(i.Drops) > maxDropRate*float64(i.Received):
+		return Reason{
+			"drops", fmt.Sprintf("%s lost %d of %d packets", i.Name, i.Drops, i.Received),
+			"capture with a smaller snap length, or mirror less",
+		}, true
+	case i.AckedUnseen > maxUnseenRate:
+		return Reason{
+			"drops", fmt.Sprintf("%.1f %% of the acknowledged TCP bytes are not in %s", 100*i.AckedUnseen, i.Name),
+			"capture with a smaller snap length, or mirror less",
+		}, true
+	case p.snapped:
+		return Reason{"snaplen", i.Name + " holds frames cut before their ports", "capture with a snap length of 128 or more"}, true
+	}
+	return Reason{}, false
+}
+
+// place says whether a point stands where it sees two machines talk on the row's plane.
+func (j *judge) place(p *point, row *catalog.Row, src, dst *inventory.Machine, w Window) sight {
+	from, to := j.onPlane(src, row.Plane), j.onPlane(dst, row.Plane)
+	if p.sawBoth(from, to, w) {
+		return sight{level: Proven}
+	}
+	if j.declared(p, from) || j.declared(p, to) {
+		return sight{level: CoverageDeclared}
+	}
+	sawSrc, sawDst := p.sawAny(from, w), p.sawAny(to, w)
+	remedy := func(m *inventory.Machine) string {
+		return fmt.Sprintf("capture at the switch port of %s, or pktcap-uw with both directions", name(m))
+	}
+	switch {
+	case special(row.Plane) && !sawSrc && !sawDst:
+		return sight{reason: Reason{
+			"no-witness-plane", fmt.Sprintf("no frame of %s or %s on the %s network", name(src), name(dst), row.Plane),
+			fmt.Sprintf("capture on the %s network, and tag its addresses with plane: %s in the inventory", row.Plane, row.Plane),
+		}}
+	case !sawSrc && src != nil:
+		return sight{reason: Reason{"no-witness-source", "no frame of " + name(src), remedy(src)}}
+	case !sawDst && dst != nil:
+		return sight{reason: Reason{"no-witness-target", "no frame of " + name(dst), remedy(dst)}}
+	}
+	return sight{level: CoverageLikely, reason: Reason{
+		"no-witness-pair", fmt.Sprintf("frames of %s and of %s, but none both ways between them", name(src), name(dst)), remedy(src),
+	}}
+}
+
+func name(m *inventory.Machine) string {
+	if m == nil {
+		return "any client"
+	}
+	return m.Name
+}
+
+// special reports whether a plane is a network of its own, of which management frames prove nothing.
+func special(plane string) bool { return plane != "" && plane != "mgmt" }
+
+// onPlane returns the addresses of a machine at which a row's traffic is to be witnessed. Only hypervisor hosts have
+// planes: mgmt is every address not tagged otherwise, any other plane the addresses tagged with it.
+func (j *judge) onPlane(m *inventory.Machine, plane string) []netip.Addr {
+	if m == nil {
+		return nil
+	}
+	var on []netip.Addr
+	host := slices.ContainsFunc(j.machineEnd(m).roles, func(g inventory.Grant) bool { return j.cat.IsA(g.Role, "hypervisor-host") })
+	for _, a := range m.Addrs {
+		switch {
+		case !host || plane == "":
+			on = append(on, a.Addr)
+		case a.Plane == plane, plane == "mgmt" && a.Plane == "":
+			on = append(on, a.Addr)
+		}
+	}
+	return on
+}
+
+// sawBoth reports whether frames went both ways between two machines within the window. Without addresses on one side
+// (any client) the other side must have talked both ways with anybody.
+func (p *point) sawBoth(from, to []netip.Addr, w Window) bool {
+	within := func(pair capture.Pair) bool { return p.pairs[pair].Intersects(w.seconds()) }
+	switch {
+	case from == nil && to == nil:
+		return false
+	case from == nil:
+		from, to = to, nil
+		fallthrough
+	case to == nil:
+		return slices.ContainsFunc(from, func(a netip.Addr) bool {
+			return within(capture.Pair{From: a}) && within(capture.Pair{To: a})
+		})
+	}
+	for _, a := range from {
+		for _, b := range to {
+			if within(capture.Pair{From: a, To: b}) && within(capture.Pair{From: b, To: a}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *point) sawAny(addrs []netip.Addr, w Window) bool {
+	return slices.ContainsFunc(addrs, func(a netip.Addr) bool {
+		return p.pairs[capture.Pair{From: a}].Intersects(w.seconds()) || p.pairs[capture.Pair{To: a}].Intersects(w.seconds())
+	})
+}
+
+// declared reports whether somebody declares that the point sees one of the addresses.
+func (j *judge) declared(p *point, addrs []netip.Addr) bool {
+	return slices.ContainsFunc(addrs, func(a netip.Addr) bool {
+		_, inside := j.inv.Sees(p.info.Name, a)
+		return inside || j.sees.has(j.end(a))
+	})
+}
+
+// view is what the user says on the command line that every capture sees.
+type view struct {
+	prefixes []netip.Prefix
+	machines []string
+}
+
+func (v view) has(e *end) bool {
+	return slices.ContainsFunc(v.prefixes, func(p netip.Prefix) bool { return p.Contains(e.addr) }) ||
+		e.machine != nil && slices.Contains(v.machines, e.machine.Name)
+}
+
+func (v view) empty() bool { return len(v.prefixes)+len(v.machines) == 0 }
+
+// seconds returns the window in whole seconds.
+func (w Window) seconds() capture.Run {
+	return capture.Run{First: floorSecond(w.Start), Last: floorSecond(w.End)}
+}
+
+// floorSecond rounds down, also before 1970.
+func floorSecond(ns int64) int64 {
+	s := ns / int64(time.Second)
+	if ns%int64(time.Second) < 0 {
+		s--
+	}
+	return s
+}
+
+func utc(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05Z") }

@@ -1,0 +1,247 @@
+package match
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"flowvet/capture"
+	"flowvet/catalog"
+	"flowvet/inventory"
+)
+
+// findings judges every conversation. Conversations out of scope are returned apart.
+func (j *judge) findings(convs []*conv, window Window) (in []*judged, out []*conv) {
+	for _, c := range convs {
+		q := question{i: c.i, r: c.r, proto: transportOf(c.Proto), port: c.Port, certain: c.Certainty == Certain}
+		r := j.rule(q)
+		c.conclude(c.r.group || noReply(c.Proto, r))
+		if r.verdict == OutOfScope {
+			out = append(out, c)
+			continue
+		}
+		in = append(in, j.finding(c, q, r, window))
+	}
+	j.companions(in)
+	return mergeGroups(in), out
+}
+
+// noReply reports whether a row that documents the conversation is one-way by nature (its UDP side).
+func noReply(p capture.Proto, r ruling) bool {
+	return p == capture.UDP && r.verdict.Bucket() == Documented &&
+		slices.ContainsFunc(r.readings, func(x reading) bool { return x.perm.Row.OneWay })
+}
+
+// judged is a finding with the readings it rests on.
+type judged struct {
+	Finding
+	readings []reading
+	i, r     *end
+	ftpData  bool
+}
+
+func (j *judge) finding(c *conv, q question, r ruling, window Window) *judged {
+	f := &judged{i: c.i, r: c.r, ftpData: c.fromFTPData}
+	f.Conversation = c.Conversation
+	f.From, f.To = c.i.placed, c.r.placed
+	f.Verdict, f.Shown = r.verdict, r.verdict
+	f.readings, f.Rows, f.Allowed, f.Hypotheses = r.readings, r.rows(), r.allowed, r.hypotheses
+	j.confirmDirection(f, c, q)
+	f.Level = f.Verdict.Level()
+	j.qualify(f, q, window)
+	if f.Bucket() == Undocumented {
+		f.Near = j.near(q)
+	}
+	f.ID = findingID(&f.Conversation)
+	f.Filter = displayFilter(&f.Conversation)
+	return f
+}
+
+// confirmDirection turns a verdict that the direction would overturn into direction-unconfirmed.
+func (j *judge) confirmDirection(f *judged, c *conv, q question) {
+	if c.Certainty == Certain || !c.exchangeable || c.Certainty == Likely && f.Bucket() == Documented {
+		return
+	}
+	back := question{i: q.r, r: q.i, proto: q.proto, port: c.exchanged}
+	r := j.rule(back)
+	f.Exchanged = &Reading{
+		Initiator: c.Responder, Responder: c.Initiator, Port: c.exchanged, Verdict: r.verdict, Rows: r.rows(),
+	}
+	if f.Bucket() != Documented {
+		f.readings, f.Rows = r.readings, r.rows()
+	}
+	f.Verdict = DirectionUnconfirmed
+}
+
+// qualify adds the qualifiers, and lowers the level where one says so.
+func (j *judge) qualify(f *judged, q question, window Window) {
+	documented := f.Bucket() == Documented
+	primary := reading{}
+	if len(f.readings) > 0 {
+		primary = f.readings[0]
+	}
+	mark := func(when bool, what Qualifiers) {
+		if when {
+			f.Qualifiers |= what
+		}
+	}
+	mark(documented && (primary.from.kind == fitFamily || primary.from.kind == fitAssumed), ClientAssumed)
+	mark(j.cat.Insecure(q.proto, f.Port) != "" || documented && primary.perm.Row.Insecure != "", Insecure)
+	mark(documented && (f.Basis == BasisUDPReply || f.Basis == BasisCatalogPort || f.Basis == BasisCommonPort), DirectionInferred)
+	mark(f.Basis == BasisSymmetricPort, Undirected)
+	mark(documented && j.unverified(&primary), VersionUnverified)
+	mark(!window.IsZero() && !f.Seconds.Intersects(window.seconds()), OutsideWindow)
+	mark(documented && f.Verdict != DocumentedBroad && j.otherPlane(&primary, q), OtherPlane)
+	mark(f.i.inferred || f.r.inferred, RoleInferred)
+	if f.Bucket() == Undocumented {
+		mark(j.disputed(q), DocumentDisputed)
+	}
+	switch {
+	case f.Qualifiers.Has(OtherPlane):
+		f.Level = max(f.Level, LevelWarning)
+	case f.Qualifiers&(RoleInferred|DocumentDisputed) != 0:
+		f.Level = min(f.Level, LevelWarning)
+	}
+}
+
+// disputed reports whether an erratum's other reading documents the conversation.
+func (j *judge) disputed(q question) bool {
+	return slices.ContainsFunc(j.cat.AltOn(q.proto, q.port), func(p *catalog.Permission) bool {
+		x := j.read(p, q.i, q.r)
+		return x.documents() && x.founded()
+	})
+}
+
+// otherPlane reports whether a hypervisor host has an address tagged with the row's plane, and used another one.
+func (j *judge) otherPlane(x *reading, q question) bool {
+	plane := x.perm.Row.Plane
+	if plane == "" {
+		return false
+	}
+	off := func(e *end, f fit) bool {
+		return e.machine != nil && j.cat.IsA(f.role, "hypervisor-host") && e.placed.Plane != plane &&
+			slices.ContainsFunc(e.machine.Addrs, func(a *inventory.Addr) bool { return a.Plane == plane })
+	}
+	return off(q.i, x.from) || off(q.r, x.to)
+}
+
+// companions marks undocumented conversations that belong to a documented one: the dynamic ports of an NFS server, the
+// data connections of FTP. They are never more than a warning.
+func (j *judge) companions(fs []*judged) {
+	type pair struct{ client, server netip.Addr }
+	nfs, ftp := map[pair]bool{}, map[pair]bool{}
+	for _, f := range fs {
+		if f.Bucket() != Documented {
+			continue
+		}
+		switch p := (pair{f.Initiator, f.Responder}); {
+		case (f.Port == 111 || f.Port == 2049) && j.hostToNFS(f):
+			nfs[p] = true
+		case f.Port == 21 && f.Proto == capture.TCP:
+			ftp[p] = true
+		}
+	}
+	for _, f := range fs {
+		if f.Bucket() != Undocumented || f.Verdict == GroupCast {
+			continue
+		}
+		there, back := pair{f.Initiator, f.Responder}, pair{f.Responder, f.Initiator}
+		passive := ftp[there] && f.Proto == capture.TCP && f.Port >= 1024
+		active := ftp[back] && f.ftpData && f.Port >= 1024
+		if nfs[there] || passive || active {
+			f.Qualifiers |= Companion
+			f.Level = min(f.Level, LevelWarning)
+		}
+	}
+}
+
+func (j *judge) hostToNFS(f *judged) bool {
+	return slices.ContainsFunc(f.readings, func(x reading) bool {
+		return j.cat.IsA(x.from.role, "hypervisor-host") && x.to.role == "nfs-server"
+	})
+}
+
+// mergeGroups makes one finding of the group-cast conversations of one sender and port.
+func mergeGroups(fs []*judged) []*judged {
+	at := map[key]*judged{}
+	merged := fs[:0]
+	for _, f := range fs {
+		if f.Verdict != GroupCast {
+			merged = append(merged, f)
+			continue
+		}
+		k := key{initiator: f.Initiator, proto: f.Proto, port: f.Port}
+		first, ok := at[k]
+		if !ok {
+			f.Groups = []netip.Addr{f.Responder}
+			at[k] = f
+			merged = append(merged, f)
+			continue
+		}
+		first.absorb(&f.Conversation)
+	}
+	for _, f := range at {
+		slices.SortFunc(f.Groups, netip.Addr.Compare)
+		f.Responder = f.Groups[0]
+		f.To = inventory.Placed{Addr: f.Responder}
+		f.ID, f.Filter = findingID(&f.Conversation), displayFilter(&f.Conversation)
+	}
+	return merged
+}
+
+// absorb adds the conversation of the same sender and port with another group.
+func (c *Conversation) absorb(d *Conversation) {
+	c.Groups = append(c.Groups, d.Responder)
+	c.Flows += d.Flows
+	c.Sent.Packets += d.Sent.Packets
+	c.Sent.Bytes += d.Sent.Bytes
+	c.First, c.Last = min(c.First, d.First), max(c.Last, d.Last)
+	c.Seconds = c.Seconds.Union(d.Seconds)
+	for o, n := range d.Outcomes {
+		c.Outcomes[o] += n
+	}
+	if d.Outcome > c.Outcome {
+		c.Outcome, c.Detail = d.Outcome, d.Detail
+	}
+	if lessRef(d.Evidence, c.Evidence) {
+		c.Evidence, c.EphemeralPort = d.Evidence, d.EphemeralPort
+	}
+}
+
+// findingID names a conversation by its ends, transport and port, so that two runs can be compared.
+func findingID(c *Conversation) string {
+	responder := c.Responder.String()
+	if len(c.Groups) > 0 {
+		responder = "group"
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s>%s/%s/%d", c.Initiator, responder, c.Proto, c.Port))
+	return "F" + hex.EncodeToString(sum[:6])
+}
+
+// displayFilter is a Wireshark display filter that shows the conversation.
+func displayFilter(c *Conversation) string {
+	if len(c.Groups) > 1 {
+		return fmt.Sprintf("%s.src == %s && %s.dstport == %d", family(c.Initiator), c.Initiator, c.Proto, c.Port)
+	}
+	return pairFilter(c.Initiator, c.Responder, c.Proto.String(), c.Port)
+}
+
+func pairFilter(a, b netip.Addr, proto string, port uint16) string {
+	return fmt.Sprintf("%s.addr == %s && %s.addr == %s && %s.port == %d", family(a), a, family(b), b, proto, port)
+}
+
+func family(a netip.Addr) string {
+	if a.Is4() {
+		return "ip"
+	}
+	return "ipv6"
+}
+
+// compareFindings is the order of every report: bucket, level, ends, transport, port.
+func compareFindings(a, b *Finding) int {
+	return cmp.Or(cmp.Compare(a.Bucket(), b.Bucket()), -cmp.Compare(a.Level, b.Level), a.Initiator.Compare(b.Initiator),
+		a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
+}

@@ -1,0 +1,332 @@
+package match
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"flowvet/catalog"
+	"flowvet/inventory"
+)
+
+// judge holds conversations against the catalogue. It caches who the ends are; it decides nothing by itself.
+type judge struct {
+	cat              *catalog.Catalog
+	inv              *inventory.Inventory
+	ends             map[netip.Addr]*end
+	groups           map[netip.Addr]*end
+	machines         map[*inventory.Machine]*end
+	anywhere         map[string]catalog.Cover // by product: what any machine carries
+	restrictsClients bool
+	sees             view // what the user says every capture sees
+}
+
+func newJudge(c *catalog.Catalog, inv *inventory.Inventory) *judge {
+	return &judge{
+		cat: c, inv: inv, ends: map[netip.Addr]*end{}, groups: map[netip.Addr]*end{},
+		machines: map[*inventory.Machine]*end{}, anywhere: map[string]catalog.Cover{},
+		restrictsClients: inv.RestrictsClients(c),
+	}
+}
+
+// end resolves an address, once.
+func (j *judge) end(a netip.Addr) *end {
+	e := j.ends[a]
+	if e == nil {
+		e = j.newEnd(a)
+		e.group = e.machine == nil && (a.IsMulticast() || a == broadcast || j.inv.IsBroadcast(a))
+		j.ends[a] = e
+	}
+	return e
+}
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// groupEnd resolves a broadcast or multicast destination: it is never a machine and plays no role.
+func (j *judge) groupEnd(a netip.Addr) *end {
+	e := j.groups[a]
+	if e == nil {
+		e = &end{addr: a, placed: inventory.Placed{Addr: a}, group: true}
+		j.groups[a] = e
+	}
+	return e
+}
+
+// question is one reading of a conversation: i opened it to r's port.
+type question struct {
+	i, r    *end
+	proto   catalog.Transport
+	port    uint16
+	certain bool // the basis is certain: the ends may be said to be the wrong way round
+}
+
+// ruling is the answer to a question, before direction and qualifiers.
+type ruling struct {
+	verdict    Verdict
+	readings   []reading // what the verdict rests on, primary first
+	allowed    []catalog.Role
+	hypotheses []Hypothesis
+}
+
+// rows returns the rows of the ruling, without repeats.
+func (r *ruling) rows() []*catalog.Row {
+	var rows []*catalog.Row
+	for _, x := range r.readings {
+		if !slices.Contains(rows, x.perm.Row) {
+			rows = append(rows, x.perm.Row)
+		}
+	}
+	return rows
+}
+
+// rule judges one reading: the first verdict of verdicts.md that applies. It never says direction-unconfirmed.
+func (j *judge) rule(q question) ruling {
+	if !q.i.vmware && !q.r.vmware {
+		return ruling{verdict: OutOfScope}
+	}
+	if r, ok := j.documented(q); ok {
+		return r
+	}
+	if sameMachine(q.i, q.r) {
+		return ruling{verdict: OutOfScope}
+	}
+	if q.r.group {
+		return ruling{verdict: GroupCast}
+	}
+	return j.undocumented(q)
+}
+
+// documented looks for rows that document the conversation.
+func (j *judge) documented(q question) (ruling, bool) {
+	if q.r.group {
+		if cast := j.castRows(q); len(cast) > 0 {
+			return ruling{verdict: VerdictDocumented, readings: cast}, true
+		}
+		return ruling{}, false
+	}
+	exact, broad := j.documents(q.i, q.r, q.proto, q.port)
+	if len(exact) > 0 {
+		return ruling{verdict: VerdictDocumented, readings: exact}, true
+	}
+	if own := j.overridden(q.i, q.r, q.proto, q.port); len(own) > 0 {
+		return ruling{verdict: DocumentedOverride, readings: own}, true
+	}
+	if len(broad) > 0 {
+		return ruling{verdict: DocumentedBroad, readings: broad}, true
+	}
+	return ruling{}, false
+}
+
+// documents returns the readings that document i to r on a port, most specific first, and apart those of broad rows.
+func (j *judge) documents(i, r *end, t catalog.Transport, port uint16) (exact, broad []reading) {
+	for _, p := range j.cat.On(t, port) {
+		x := j.read(p, i, r)
+		switch {
+		case !x.documents():
+		case p.Ports.Broad():
+			broad = append(broad, x)
+		default:
+			exact = append(exact, x)
+		}
+	}
+	sortReadings(exact)
+	sortReadings(broad)
+	return exact, broad
+}
+
+// sortReadings puts the primary row first: fewest ports, then a verified version, then the lowest id.
+func sortReadings(xs []reading) {
+	slices.SortStableFunc(xs, func(a, b reading) int {
+		return cmp.Or(cmp.Compare(a.perm.Ports.Len(), b.perm.Ports.Len()), -cmp.Compare(a.cover, b.cover),
+			cmp.Compare(a.perm.Row.ID, b.perm.Row.ID))
+	})
+}
+
+// overridden returns the readings of configurable rows whose port the site has moved to this one.
+func (j *judge) overridden(i, r *end, t catalog.Transport, port uint16) []reading {
+	var own []reading
+	for id, p := range j.inv.Ports {
+		if p != port {
+			continue
+		}
+		row := j.cat.Row(id)
+		if row == nil || !row.Transport.Has(t) {
+			continue
+		}
+		for _, perm := range j.cat.Permissions(row) {
+			if x := j.read(perm, i, r); x.documents() {
+				own = append(own, x)
+			}
+		}
+	}
+	sortReadings(own)
+	return own
+}
+
+// castRows returns the readings of the sender's rows that name the group.
+func (j *judge) castRows(q question) []reading {
+	var cast []reading
+	for _, p := range j.cat.On(q.proto, q.port) {
+		if p.Row.Cast != q.r.addr {
+			continue
+		}
+		x := reading{perm: p, from: j.fits(q.i, p.From, true), to: fit{kind: fitDeclared}, related: true}
+		if !x.from.plays() {
+			continue
+		}
+		if x.cover = j.cover(p, q.i, q.r, x.from, x.to); x.documents() {
+			cast = append(cast, x)
+		}
+	}
+	sortReadings(cast)
+	return cast
+}
+
+// undocumented finds out why no row documents the conversation.
+func (j *judge) undocumented(q question) ruling {
+	here := j.readings(q.i, q.r, q.proto, q.port)
+	if bad := keep(here, func(x reading) bool {
+		return x.from.plays() && x.to.plays() && x.founded() && x.related && x.cover == catalog.CoverOther
+	}); len(bad) > 0 {
+		return ruling{verdict: WrongVersion, readings: bad}
+	}
+	founded := func(x reading) bool { return x.documents() && x.founded() }
+	if q.certain {
+		if back := keep(j.readings(q.r, q.i, q.proto, q.port), founded); len(back) > 0 {
+			return ruling{verdict: WrongDirection, readings: back}
+		}
+	}
+	if other := keep(j.readings(q.i, q.r, q.proto^(catalog.TCP|catalog.UDP), q.port), founded); len(other) > 0 {
+		return ruling{verdict: WrongTransport, readings: other}
+	}
+	if r, ok := j.ambiguous(q, here); ok {
+		return r
+	}
+	if r, ok := j.unknownEndpoint(q, here); ok {
+		return r
+	}
+	return wrongEnd(here)
+}
+
+// readings holds every permission on a port, broad rows excepted, against two ends.
+func (j *judge) readings(i, r *end, t catalog.Transport, port uint16) []reading {
+	var xs []reading
+	for _, p := range j.cat.On(t, port) {
+		if !p.Ports.Broad() && p.Row.Class.Kind != catalog.Internal {
+			xs = append(xs, j.read(p, i, r))
+		}
+	}
+	return xs
+}
+
+func keep(xs []reading, want func(reading) bool) []reading {
+	kept := xs[:0:0]
+	for _, x := range xs {
+		if want(x) {
+			kept = append(kept, x)
+		}
+	}
+	sortReadings(kept)
+	return kept
+}
+
+// ambiguous looks for a row that would document the conversation if an end, known only as an ancestor, were the
+// descendant.
+func (j *judge) ambiguous(q question, here []reading) (ruling, bool) {
+	could := keep(here, func(x reading) bool {
+		a, b := x.from.kind, x.to.kind
+		return (a == fitAncestor || b == fitAncestor) && (a == fitAncestor || x.from.founded()) &&
+			(b == fitAncestor || x.to.founded()) && x.related && x.cover >= catalog.CoverUnknown
+	})
+	if len(could) == 0 {
+		return ruling{}, false
+	}
+	r := ruling{verdict: AmbiguousRole, readings: could}
+	for _, x := range could {
+		if x.from.kind == fitAncestor {
+			r.suppose(q.i, x.from.role, x.perm.Row)
+		}
+		if x.to.kind == fitAncestor {
+			r.suppose(q.r, x.to.role, x.perm.Row)
+		}
+	}
+	return r, true
+}
+
+// maxHypotheses bounds what a report proposes for one finding.
+const maxHypotheses = 5
+
+// suppose adds the hypothesis that e plays role, once per role.
+func (r *ruling) suppose(e *end, role catalog.Role, row *catalog.Row) {
+	if len(r.hypotheses) == maxHypotheses || slices.ContainsFunc(r.hypotheses, func(h Hypothesis) bool {
+		return h.Addr == e.addr && h.Role == role
+	}) {
+		return
+	}
+	r.hypotheses = append(r.hypotheses, Hypothesis{Addr: e.addr, Role: role, Row: row})
+}
+
+// unknownEndpoint asks whether an end without a role could be given one that makes a row apply.
+func (j *judge) unknownEndpoint(q question, here []reading) (ruling, bool) {
+	if q.i.stranger == q.r.stranger {
+		return ruling{}, false
+	}
+	r := ruling{verdict: UnknownEndpoint}
+	for _, x := range here {
+		unknown, known, roles := q.r, x.from, x.perm.To
+		if q.i.stranger {
+			unknown, known, roles = q.i, x.to, x.perm.From
+		}
+		if known.kind < fitFamily || !related(x.perm.Row, q.i, q.r) {
+			continue
+		}
+		as := fit{kind: fitDeclared, role: roles[0]}
+		if q.i.stranger {
+			x.from = as
+		} else {
+			x.to = as
+		}
+		if x.cover = j.cover(x.perm, q.i, q.r, x.from, x.to); x.cover < catalog.CoverUnknown {
+			continue
+		}
+		r.readings = append(r.readings, x)
+		for _, role := range roles {
+			r.suppose(unknown, role, x.perm.Row)
+		}
+	}
+	sortReadings(r.readings)
+	return r, len(r.readings) > 0
+}
+
+// wrongEnd tells a service that others may use, or that is documented elsewhere, from a port that is not listed.
+func wrongEnd(here []reading) ruling {
+	served := keep(here, func(x reading) bool {
+		return x.to.founded() && !x.from.plays() && x.cover >= catalog.CoverUnknown
+	})
+	if len(served) > 0 {
+		r := ruling{verdict: WrongSource, readings: served}
+		for _, x := range served {
+			r.allow(x.perm.From)
+		}
+		return r
+	}
+	used := keep(here, func(x reading) bool {
+		return x.from.founded() && !x.to.plays() && x.cover >= catalog.CoverUnknown
+	})
+	if len(used) > 0 {
+		r := ruling{verdict: WrongTarget, readings: used}
+		for _, x := range used {
+			r.allow(x.perm.To)
+		}
+		return r
+	}
+	return ruling{verdict: UnlistedPort}
+}
+
+func (r *ruling) allow(roles []catalog.Role) {
+	for _, role := range roles {
+		if !slices.Contains(r.allowed, role) {
+			r.allowed = append(r.allowed, role)
+		}
+	}
+}

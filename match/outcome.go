@@ -1,0 +1,130 @@
+package match
+
+import "flowvet/capture"
+
+// happening is what the packets of one flow show happened.
+type happening struct {
+	outcome Outcome
+	detail  string
+	// oneWay marks a datagram flow without any answer and without a quote: it succeeded after all if the row that
+	// documents it is one-way by nature.
+	oneWay bool
+}
+
+// seen is what the captures could show of the direction from responder to initiator.
+type seen struct {
+	reverse bool  // some frame of it is in the captures
+	end     int64 // when the captures end
+}
+
+// happened reads a flow whose initiator is i and whose responder is r.
+func happened(proto capture.Proto, i, r *capture.Side, s seen) happening {
+	if proto == capture.TCP {
+		return happenedTCP(i, r, s)
+	}
+	return happenedUDP(i, r, s)
+}
+
+func happenedTCP(i, r *capture.Side, s seen) happening {
+	switch syn, synack := has(i, capture.SYN), has(r, capture.SYNACK); {
+	case syn && synack:
+		return handshake(i, r, s)
+	case syn:
+		return unansweredSYN(i, r, s)
+	case synack:
+		return withoutSYN(i, r)
+	case has(i, capture.ACK) && has(r, capture.ACK|capture.Payload):
+		return happening{outcome: Success, detail: "midstream"}
+	case has(r, capture.RST) && !has(r, capture.ACK) && i.Packets > 0:
+		return happening{outcome: Refused, detail: "rst"}
+	case has(i, capture.Quoted) && r.Packets == 0:
+		return happening{outcome: Refused, detail: quotedBy(i)}
+	case i.Packets > 0 && r.Packets > 0:
+		return happening{outcome: Success, detail: "midstream"}
+	}
+	return happening{outcome: OneSided}
+}
+
+func has(s *capture.Side, any capture.Signs) bool { return s.Signs&any != 0 }
+
+// handshake reads a flow with both SYN and SYN+ACK.
+func handshake(i, r *capture.Side, s seen) happening {
+	if has(i, capture.ACK) || has(r, capture.ACK) {
+		if has(i, capture.Payload) || has(r, capture.Payload) {
+			return happening{outcome: Success, detail: "data"}
+		}
+		return happening{outcome: Success, detail: "established"}
+	}
+	if has(i, capture.RST) || has(r, capture.RST) || s.end-r.SYNACKAt >= int64(AnswerTimeout) {
+		return happening{outcome: HalfOpen}
+	}
+	return happening{outcome: Pending}
+}
+
+// unansweredSYN reads a flow with a SYN and no SYN+ACK.
+func unansweredSYN(i, r *capture.Side, s seen) happening {
+	switch {
+	case has(r, capture.ACK):
+		return happening{outcome: Success, detail: "data"}
+	case has(r, capture.RST):
+		return happening{outcome: Refused, detail: "rst"}
+	case has(i, capture.ACK) && i.LastACK >= i.SYNAt && !s.reverse:
+		// Only where the other direction cannot be seen: where it can, the SYN+ACK would be there, and a forged SYN
+		// followed by a forged ACK must not pass for a connection.
+		return happening{outcome: Success, detail: "inferred"}
+	case has(i, capture.Quoted):
+		return happening{outcome: Refused, detail: quotedBy(i)}
+	}
+	return noAnswer(i.SYNAt, s)
+}
+
+// withoutSYN reads a flow with a SYN+ACK whose SYN was not seen.
+func withoutSYN(i, r *capture.Side) happening {
+	switch later := laterACK(i, r.SYNACKAt) || laterACK(r, r.SYNACKAt); {
+	case later && i.Packets == 0:
+		return happening{outcome: Success, detail: "inferred"}
+	case later && (has(i, capture.Payload) || has(r, capture.Payload)):
+		return happening{outcome: Success, detail: "data"}
+	case later:
+		return happening{outcome: Success, detail: "established"}
+	case has(i, capture.RST):
+		return happening{outcome: HalfOpen}
+	}
+	return happening{outcome: OneSided}
+}
+
+func happenedUDP(i, r *capture.Side, s seen) happening {
+	switch {
+	case i.Packets > 0 && r.Packets > 0:
+		return happening{outcome: Success, detail: "data"}
+	case has(i, capture.Quoted):
+		return happening{outcome: Refused, detail: quotedBy(i)}
+	case i.Packets == 0:
+		return happening{outcome: OneSided}
+	}
+	h := noAnswer(i.First, s)
+	h.oneWay = true
+	return h
+}
+
+// noAnswer reads a request, sent at since, to which nothing came back.
+func noAnswer(since int64, s seen) happening {
+	switch {
+	case !s.reverse:
+		return happening{outcome: OneSided}
+	case s.end-since >= int64(AnswerTimeout):
+		return happening{outcome: Unanswered}
+	}
+	return happening{outcome: Pending}
+}
+
+// quotedBy names the ICMP unreachable that quotes a side.
+func quotedBy(s *capture.Side) string {
+	switch {
+	case has(s, capture.QuotedPort):
+		return "icmp-port"
+	case has(s, capture.QuotedAdmin):
+		return "icmp-admin"
+	}
+	return "icmp-host"
+}
