@@ -1,0 +1,249 @@
+package main
+
+import (
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"flowvet/capture"
+	"flowvet/catalog"
+	"flowvet/inventory"
+	"flowvet/match"
+)
+
+const checkUsage = `Usage: flowvet check [FLAGS] FILE|FOLDER|-...
+
+Judges captures (pcap, pcapng; a folder is read recursively, - is standard input) against the documented ports, and
+prints what is undocumented, what was expected but absent, what could not be judged, and what is documented.
+
+Without --inventory the roles are inferred from the captures themselves: a first look, never a pass (exit status 3).
+
+Examples:
+  flowvet check lab.pcap --inventory lab.yaml
+      judge one capture
+  flowvet check monday/ tuesday.pcapng --inventory lab.yaml --exceptions accepted.yaml
+      judge many as one, without what was accepted
+  flowvet check move.pcap --inventory lab.yaml --during vmotion --window 2015-10-21T10:00:00Z/2015-10-21T10:05:00Z
+      was everything there that a vMotion needs, while it ran?
+  flowvet check lab.pcap --inventory lab.yaml --format text --format json=report.json --format csv=report.csv
+      several formats in one run
+  flowvet check lab.pcap --inventory lab.yaml --only undocumented --machine esx01
+      narrow the report; the exit status stays that of the whole
+  tcpdump -w - -i eth1 | flowvet check - --inventory lab.yaml
+      judge what arrives; an interrupt ends it with a report of what was read
+`
+
+// checkFlags is what the user asks of a check, as written.
+type checkFlags struct {
+	read          []string
+	inventory     string
+	catalogs      []string
+	noBuiltin     bool
+	exceptions    string
+	asOf          string
+	during        []string
+	window        string
+	captureFilter string
+	sees          []string
+	dedup         bool
+	failOn        string
+	output        outputFlags
+	quiet         bool
+}
+
+// bind registers the flags.
+func (f *checkFlags) bind(flags *flagSet) {
+	flags.StringArrayVarP(&f.read, "read", "r", nil, "a capture to read, as the arguments `FILE` are (repeatable)")
+	flags.StringVar(&f.inventory, "inventory", "", "who is who: `FILE` in YAML or CSV (default: inferred from the captures)")
+	bindCatalogs(flags, &f.catalogs, &f.noBuiltin)
+	flags.StringVar(&f.exceptions, "exceptions", "", "accepted findings: `FILE` in YAML")
+	flags.StringVar(&f.asOf, "as-of", "", "the `TIME` (RFC 3339) at which exceptions are looked at (default now)")
+	flags.StringArrayVar(&f.during, "during", nil, "an `OPERATION` that ran, such as vmotion: its rows are required (repeatable)")
+	flags.StringVar(&f.window, "window", "", "when it ran: `START/END`, both RFC 3339 (default: the whole capture)")
+	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, where the file does not say")
+	flags.StringArrayVar(&f.sees, "sees", nil, "a `PREFIX|MACHINE` that the captures are known to see (repeatable)")
+	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
+	flags.StringVar(&f.failOn, "fail-on", "error", "exit status 1 from this `LEVEL` on: error, warning or none")
+	f.output.bind(flags)
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no notes on standard error")
+	flags.BoolP("numeric", "n", false, "accepted for habit's sake: names are never resolved")
+}
+
+// check is the main job: captures in, a report out.
+func (p *program) check(args []string) (int, error) {
+	var f checkFlags
+	flags := newFlagSet("check", checkUsage)
+	f.bind(flags)
+	paths, err := flags.parse(p, args)
+	if err != nil {
+		return statusGood, err
+	}
+	return p.judge(&f, append(paths, f.read...))
+}
+
+// judge checks everything that the user gave, then reads, judges and reports.
+func (p *program) judge(f *checkFlags, paths []string) (int, error) {
+	if len(paths) == 0 {
+		return statusUsage, usagef("check: no capture named: give a file, a folder, or - for standard input")
+	}
+	grounds, err := f.grounds()
+	if err != nil {
+		return statusUsage, err
+	}
+	sinks, err := f.output.sinks(p)
+	if err != nil {
+		return statusUsage, err
+	}
+	inputs, err := p.open(paths, f.quiet)
+	if err != nil {
+		return statusUsage, err
+	}
+	if err := f.output.prepare(sinks, append(f.files(), names(inputs)...)); err != nil {
+		return statusOutput, err
+	}
+	captures := p.read(inputs, capture.Options{Dedup: f.dedup}, f.quiet)
+	if grounds.Inventory == nil {
+		grounds.Inventory = inventory.Suggest(grounds.Catalog, tables(captures)...)
+	}
+	result, err := match.Evaluate(grounds, captures)
+	if err != nil {
+		return statusUsage, usageError{err}
+	}
+	return p.write(result, sinks), nil
+}
+
+// grounds loads what the judgement rests on. Nothing has been read of a capture yet.
+func (f *checkFlags) grounds() (g match.Grounds, err error) {
+	if g.FailOn, err = failLevel(f.failOn); err != nil {
+		return g, err
+	}
+	if g.AsOf, err = asOf(f.asOf); err != nil {
+		return g, err
+	}
+	if g.Window, err = window(f.window, f.during); err != nil {
+		return g, err
+	}
+	if g.Catalog, err = loadCatalog(!f.noBuiltin, f.catalogs); err != nil {
+		return g, err
+	}
+	if f.inventory != "" {
+		if g.Inventory, err = inventory.Load(f.inventory, g.Catalog); err != nil {
+			return g, usageError{err}
+		}
+	}
+	if f.exceptions != "" {
+		if g.Exceptions, err = loadExceptions(f.exceptions, g.Catalog, g.Inventory); err != nil {
+			return g, err
+		}
+	}
+	g.During, g.CaptureFilter, g.Sees = f.during, f.captureFilter, f.sees
+	return g, check(g)
+}
+
+// check holds the grounds against each other. Machines that are only to be inferred have no names yet, and any operation
+// of the catalogue may be one of theirs.
+func check(g match.Grounds) error {
+	if g.Inventory == nil {
+		g.Inventory = &inventory.Inventory{Inferred: true}
+	}
+	if err := match.Check(g); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// files returns the files of the user's that an output must not overwrite.
+func (f *checkFlags) files() []string {
+	return slices.Concat(f.catalogs, []string{f.inventory, f.exceptions})
+}
+
+// exceptionsMax is one byte more than an exceptions file may have: enough to see that it is too large.
+const exceptionsMax = 4<<20 + 1
+
+// readAtMost reads the first n bytes of a file, which may be a device without an end.
+func readAtMost(path string, n int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, n))
+}
+
+// loadExceptions reads the file of accepted findings.
+func loadExceptions(path string, c *catalog.Catalog, v *inventory.Inventory) ([]*match.Exception, error) {
+	data, err := readAtMost(path, exceptionsMax)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	exceptions, err := match.ParseExceptions(path, data, c, v)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return exceptions, nil
+}
+
+// failLevel reads --fail-on.
+func failLevel(word string) (match.Level, error) {
+	switch word {
+	case "none":
+		return match.LevelNone, nil
+	case "warning":
+		return match.LevelWarning, nil
+	}
+	return match.LevelError, oneOf("fail-on", word, "error", "warning", "none")
+}
+
+// asOf reads --as-of. It is the only place where the clock is asked.
+func asOf(text string) (time.Time, error) {
+	if text == "" {
+		return time.Now().UTC(), nil
+	}
+	return instant("as-of", text)
+}
+
+// instant reads a time in RFC 3339.
+func instant(flag, text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return t, usagef("--%s: %q is no time: write it as 2015-10-21T10:00:00Z", flag, text)
+	}
+	return t.UTC(), nil
+}
+
+// window reads --window. Its end is inclusive.
+func window(text string, during []string) (w match.Window, err error) {
+	if text == "" {
+		return w, nil
+	}
+	if len(during) == 0 {
+		return w, usagef("--window says when an operation ran: name it with --during")
+	}
+	from, to, ok := strings.Cut(text, "/")
+	if !ok {
+		return w, usagef("--window: %q: write START/END, such as 2015-10-21T10:00:00Z/2015-10-21T10:05:00Z", text)
+	}
+	start, err := instant("window", from)
+	if err != nil {
+		return w, err
+	}
+	end, err := instant("window", to)
+	if err != nil {
+		return w, err
+	}
+	if !start.Before(end) {
+		return w, usagef("--window: %q ends before it starts", text)
+	}
+	return match.Window{Start: start.UnixNano(), End: end.UnixNano()}, nil
+}
+
+// tables returns the flow tables of the captures.
+func tables(captures []*capture.Capture) []*capture.Table {
+	all := make([]*capture.Table, len(captures))
+	for i, c := range captures {
+		all[i] = c.Table
+	}
+	return all
+}

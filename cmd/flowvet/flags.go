@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// flagSet is a command's flags with the text that teaches them.
+type flagSet struct {
+	*pflag.FlagSet
+	command string
+	teaches string // what it does and examples, before the list of flags
+}
+
+// newFlagSet returns an empty set. Errors and help are the caller's to print.
+func newFlagSet(command, teaches string) *flagSet {
+	flags := pflag.NewFlagSet(command, pflag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.SortFlags = false
+	flags.Usage = func() {}
+	return &flagSet{FlagSet: flags, command: command, teaches: teaches}
+}
+
+// parse reads the arguments and returns those that are no flags. Asked for help, it prints it and returns errHelp.
+func (f *flagSet) parse(p *program, args []string) ([]string, error) {
+	err := f.Parse(args)
+	switch {
+	case errors.Is(err, pflag.ErrHelp):
+		f.help(p)
+		return nil, errHelp
+	case err != nil:
+		return nil, usagef("%s: %s", f.command, f.explain(err))
+	}
+	return f.Args(), nil
+}
+
+// help prints the text and the flags.
+func (f *flagSet) help(p *program) {
+	fmt.Fprintf(p.stdout, "%s\nFlags:\n%s", f.teaches, f.FlagUsagesWrapped(p.screen.width))
+}
+
+// explain turns an error of pflag into one line with the nearest flag.
+func (f *flagSet) explain(err error) string {
+	var unknown *pflag.NotExistError
+	var invalid *pflag.InvalidValueError
+	var bare *pflag.ValueRequiredError
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		return fmt.Sprintf("-%s is no flag: see flowvet %s --help", unknown.GetSpecifiedName(), f.command)
+	case errors.As(err, &unknown):
+		return fmt.Sprintf("--%s is no flag%s: see flowvet %s --help", unknown.GetSpecifiedName(), f.nearest(unknown.GetSpecifiedName()), f.command)
+	case errors.As(err, &bare):
+		return fmt.Sprintf("--%s needs a value: see flowvet %s --help", bare.GetFlag().Name, f.command)
+	case errors.As(err, &invalid):
+		return fmt.Sprintf("--%s: %q: %v", invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid))
+	}
+	return err.Error()
+}
+
+// nearest returns ": did you mean --flag?" or "".
+func (f *flagSet) nearest(name string) string {
+	var names []string
+	f.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	return strings.Replace(didYouMean(name, names), `"`, "--", 1)
+}
+
+// oneOf checks a flag whose value is one of a few words.
+func oneOf(flag, value string, words ...string) error {
+	for _, w := range words {
+		if value == w {
+			return nil
+		}
+	}
+	return usagef("--%s: %q: one of %s%s", flag, value, strings.Join(words, ", "), didYouMean(value, words))
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden reports anew")
+
+// TestGoldenReports judges each capture of testdata/pcaps with its inventory and wants the report beside it, the exit
+// status in its last line. The clock is fixed and the width that of a pipe, so that a report depends on nothing else.
+func TestGoldenReports(t *testing.T) {
+	folders, err := filepath.Glob(filepath.Join("..", "..", "testdata", "pcaps", "*", "capture.pcap*"))
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no captures: %v", err)
+	}
+	for _, file := range folders {
+		folder := filepath.Dir(file)
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			t.Chdir(folder)
+			t.Setenv("COLUMNS", "")
+			got := transcript(t, append([]string{
+				"check", filepath.Base(file), "--inventory", "inventory.yaml", "--as-of", "2015-10-21T12:00:00Z",
+			}, extraArgs(t)...)...)
+			if *update {
+				if err := os.WriteFile("report.golden", []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile("report.golden")
+			if err != nil {
+				t.Fatalf("%v: run go test ./cmd/flowvet -run TestGoldenReports -update", err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("report differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// extraArgs returns what the folder's args file adds to the command line.
+func extraArgs(t *testing.T) []string {
+	t.Helper()
+	data, err := os.ReadFile("args")
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(data))
+}
+
+// transcript runs flowvet and returns what it printed, with its exit status.
+func transcript(t *testing.T, args ...string) string {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	status := run(args, strings.NewReader(""), &stdout, &stderr)
+	if stderr.Len() > 0 {
+		t.Errorf("standard error: %s", stderr.String())
+	}
+	return fmt.Sprintf("%s[exit status %d]\n", stdout.String(), status)
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"sync"
+
+	"flowvet/capture"
+)
+
+// open opens and checks every input before the first packet of any is read.
+func (p *program) open(paths []string, quiet bool) ([]*capture.Input, error) {
+	inputs, err := capture.Open(paths, p.patientStdin())
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for _, in := range inputs {
+		for _, note := range in.Notes {
+			if !quiet {
+				p.say("%s: %s", in.Name, note)
+			}
+		}
+	}
+	return inputs, nil
+}
+
+// names returns the names of the inputs, in their order.
+func names(inputs []*capture.Input) []string {
+	all := make([]string, len(inputs))
+	for i, in := range inputs {
+		all[i] = in.Name
+	}
+	return all
+}
+
+// read reads all inputs, as many at once as there are processors. The captures stand in the order of the inputs.
+func (p *program) read(inputs []*capture.Input, options capture.Options, quiet bool) []*capture.Capture {
+	bar := p.progress(inputs, quiet)
+	defer bar.stop()
+	captures := make([]*capture.Capture, len(inputs))
+	each(len(inputs), runtime.GOMAXPROCS(0), func(i int) {
+		o := options
+		o.File = uint32(i)
+		o.Progress = bar.of(i)
+		captures[i] = inputs[i].Read(p.ctx, o)
+	})
+	return captures
+}
+
+// each calls f for 0..n-1, at most workers of them at once. A panic in f becomes a panic of the caller's.
+func each(n, workers int, f func(int)) {
+	var wait sync.WaitGroup
+	next := make(chan int)
+	faults := make(chan string, min(n, workers))
+	for range min(n, workers) {
+		wait.Go(func() {
+			defer func() {
+				if fault := recover(); fault != nil {
+					faults <- fmt.Sprintf("%v\n%s", fault, debug.Stack())
+					for range next { // lets the sender finish
+					}
+				}
+			}()
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wait.Wait()
+	select {
+	case fault := <-faults:
+		panic(fault)
+	default:
+	}
+}
+
+// patientStdin returns standard input as a reader that an interrupt ends: reading a pipe that stays silent cannot be
+// cancelled otherwise.
+func (p *program) patientStdin() io.Reader {
+	if p.stdin == nil {
+		return nil
+	}
+	return &interruptibleReader{done: p.ctx.Done(), from: p.stdin}
+}
+
+// interruptibleReader reads ahead in a goroutine of its own, so that Read can give up when done is closed.
+type interruptibleReader struct {
+	done   <-chan struct{}
+	from   io.Reader
+	chunks chan chunk
+	rest   []byte
+	err    error
+}
+
+// chunk is what one read of the underlying reader gave.
+type chunk struct {
+	data []byte
+	err  error
+}
+
+// chunkSize is large enough for the hand-over between goroutines (about 200 ns) not to matter.
+const chunkSize = 256 << 10
+
+// Read implements io.Reader. After an interrupt it returns io.EOF: what was read so far is all there is.
+func (r *interruptibleReader) Read(b []byte) (int, error) {
+	if r.chunks == nil {
+		r.chunks = make(chan chunk)
+		go r.readAhead()
+	}
+	if len(r.rest) == 0 && r.err == nil {
+		select {
+		case <-r.done:
+			r.err = io.EOF
+		case c := <-r.chunks:
+			r.rest, r.err = c.data, c.err
+		}
+	}
+	if len(r.rest) == 0 {
+		return 0, r.err
+	}
+	n := copy(b, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// readAhead reads until the end or an interrupt.
+func (r *interruptibleReader) readAhead() {
+	for {
+		data := make([]byte, chunkSize)
+		n, err := r.from.Read(data)
+		select {
+		case r.chunks <- chunk{data[:n], err}:
+		case <-r.done:
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
