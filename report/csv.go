@@ -90,7 +90,9 @@ func csvFinding(r *match.Result, o Options, f *match.Finding) map[string]string 
 }
 
 func csvExpectation(r *match.Result, e *match.Expectation) map[string]string {
+	d := jsonDispositionOf(e.Disposition)
 	cells := map[string]string{
+		"disposition": d.State, "exception": d.Exception,
 		"kind": "expectation", "id": e.ID, "bucket": e.Bucket().String(), "verdict": e.Verdict.String(), "level": e.Level.String(),
 		"rows": csvRows(e.Rows), "class": e.Class.String(), "subject_end": e.SubjectEnd.String(),
 		"required": strconv.FormatBool(e.Required), "in_view": strconv.FormatBool(e.InView), "coverage": e.Coverage.String(),

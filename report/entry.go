@@ -7,29 +7,32 @@ import (
 	"flowvet/match"
 )
 
-// entry prints a group of findings. It reports whether it proposed an exception.
-func (t *reporter) entry(g *group) bool {
+// entry prints a group of findings.
+func (t *reporter) entry(g *group) {
 	f := g.exemplar(t.r)
 	t.item(entryIndent, entryColumn, levelSpan(g.level), t.headline(g, f)...)
 	for _, line := range t.why(g, f) {
 		t.detail(line.label, line.body)
 	}
 	t.detail("seen", span{t.seen(g, f), quiet})
-	if e := f.Disposition.Expired; e != nil {
-		t.detail("expired", span{fmt.Sprintf("exception %s would have covered this until %s",
-			Terminal(e.ID), e.Expires.UTC().Format("2006-01-02T15:04:05Z")), doubt})
-	}
+	t.expired(f.Disposition)
 	if f.Bucket() == match.Undocumented {
 		t.nearest(f)
 	}
-	proposal, exception := t.settle(g, f)
-	if proposal != "" {
+	if proposal := t.settle(g, f); proposal != "" {
 		t.detail("settle", text(proposal))
 	}
 	if t.o.Verbose && f.Filter != "" {
 		t.detail("filter", span{Terminal(f.Filter), quiet})
 	}
-	return exception
+}
+
+// expired names an exception that would have covered an entry, but has expired.
+func (t *reporter) expired(d match.Disposition) {
+	if e := d.Expired; e != nil {
+		t.detail("expired", span{fmt.Sprintf("exception %s would have covered this until %s",
+			Terminal(e.ID), e.Expires.UTC().Format("2006-01-02T15:04:05Z")), doubt})
+	}
 }
 
 // detail prints a labelled line under an entry.
@@ -168,34 +171,40 @@ func nearSpans(n *match.Near) []span {
 }
 
 // settle proposes what would settle a group: an inventory line where somebody's role is the question, else an exception.
-func (t *reporter) settle(g *group, f *match.Finding) (proposal string, exception bool) {
+func (t *reporter) settle(g *group, f *match.Finding) string {
 	switch {
 	case g.scan != nil:
-		return "find out who runs " + shortName(f.Initiator, f.From) + "; an authorised scanner is a case for an exception", false
+		return "find out who runs " + shortName(f.Initiator, f.From) + "; an authorised scanner is a case for an exception"
 	case f.Verdict == match.UnknownEndpoint && len(f.Hypotheses) > 0:
-		return "if that is what it is, add to the machines of the inventory: " + inventoryLine(f.Hypotheses[0]), false
+		return "if that is what it is, add to the machines of the inventory: " + inventoryLine(f.Hypotheses[0])
 	case f.Verdict == match.AmbiguousRole && len(f.Hypotheses) > 0:
 		h := f.Hypotheses[0]
 		return fmt.Sprintf("give %s its product in the inventory, or its address the role: {address: %s, roles: [%s]}",
-			nameOf(f, h.Addr), yamlAddr(h.Addr), yamlScalar(string(h.Role))), false
+			nameOf(f, h.Addr), yamlAddr(h.Addr), yamlScalar(string(h.Role)))
 	case f.Verdict == match.DirectionUnconfirmed:
-		return "start the capture before the connection, so that its first packet shows who began it", false
+		return "start the capture before the connection, so that its first packet shows who began it"
 	case f.Bucket() != match.Undocumented:
-		return "", false
+		return ""
 	}
-	return "accept it by an exception: " + t.exceptionStub(g, f), true
+	return t.except(f.ID, f.Verdict.String(), t.selector(g, initiator), t.selector(g, responder), f.Proto.String(), fmt.Sprint(f.Port))
+}
+
+// except writes the part of an exception that selects an entry. An end that is empty is any.
+func (t *reporter) except(id, verdict, src, dst, transport, port string) string {
+	t.proposed = true
+	fields := []string{"verdicts: [" + verdict + "]"}
+	for _, f := range []struct{ key, value string }{{"src", src}, {"dst", dst}, {"transport", transport}, {"port", port}} {
+		if f.value != "" {
+			fields = append(fields, f.key+": "+f.value)
+		}
+	}
+	return fmt.Sprintf("accept it by an exception: - {id: %s, selector: {%s}, …}", yamlScalar("accept-"+id), strings.Join(fields, ", "))
 }
 
 // inventoryLine writes the machine that would make a hypothesis true.
 func inventoryLine(h match.Hypothesis) string {
 	name := string(h.Role) + "-" + strings.NewReplacer(".", "-", ":", "-").Replace(h.Addr.String())
 	return fmt.Sprintf("- {name: %s, addresses: [{address: %s, roles: [%s]}]}", yamlScalar(name), yamlAddr(h.Addr), yamlScalar(string(h.Role)))
-}
-
-// exceptionStub writes the part of an exception that selects a group.
-func (t *reporter) exceptionStub(g *group, f *match.Finding) string {
-	return fmt.Sprintf("- {id: %s, selector: {verdicts: [%s], src: %s, dst: %s, transport: %s, port: %d}, …}",
-		yamlScalar("accept-"+f.ID), f.Verdict, t.selector(g, initiator), t.selector(g, responder), f.Proto, f.Port)
 }
 
 // selector names one end of a group for an exception: the machine or address where there is only one, the role where

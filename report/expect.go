@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"flowvet/catalog"
+	"flowvet/inventory"
 	"flowvet/match"
 )
 
@@ -31,6 +31,7 @@ func (t *reporter) expectations(b match.Bucket) {
 	}
 	t.section(strings.ToUpper(b.String()), what)
 	t.shortfallEntries(all)
+	t.excepted(exceptedExpectations(t.r, t.shown), "expectation")
 }
 
 func (t *reporter) shortfallEntries(all []*shortfall) {
@@ -51,10 +52,15 @@ func (t *reporter) shortfall(s *shortfall) {
 	}
 	t.detail("why", text(t.became(s)))
 	t.detail("required", span{t.requirement(e), quiet})
-	if e.Verdict == match.NotObservable {
+	switch e.Verdict {
+	case match.NotObservable:
 		t.detail("remedy", text(Terminal(e.Reason.Remedy)))
-	} else if e.Bucket() == match.Absent {
+	case match.ExpectedAbsent:
 		t.detail("coverage", span{coverage(e), quiet})
+	}
+	t.expired(e.Disposition)
+	if proposal := t.settleExpectation(s); proposal != "" {
+		t.detail("settle", text(proposal))
 	}
 	if t.o.Verbose && e.Filter != "" {
 		t.detail("filter", span{Terminal(e.Filter), quiet})
@@ -170,22 +176,75 @@ func (t *reporter) tried(e *match.Expectation) string {
 // requirement says by what an expectation is one, in which time, and how much time absence needs.
 func (t *reporter) requirement(e *match.Expectation) string {
 	class := Terminal(e.Class.String())
-	parts := []string{"by class " + class}
+	parts := []string{"class " + class}
 	if !e.Required {
-		parts = []string{"not required: " + class + ", seen elsewhere in this capture"}
+		parts = []string{"no: " + class + ", but seen elsewhere in this capture"}
 	}
 	if !e.InView {
 		parts = append(parts, "outside the declared view")
 	}
-	window := "the whole of the captures"
-	if !e.Window.IsZero() {
-		window = between(e.Window.Start, e.Window.End)
-	}
-	parts = append(parts, "in "+window)
+	parts = append(parts, "in "+t.window(e.Window))
 	if e.Need > 0 {
-		parts = append(parts, "absence needs "+e.Need.Round(time.Second).String())
+		parts = append(parts, "absence needs "+seconds(e.Need))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// window names the time in which something was expected; the header has the figures of the usual ones.
+func (t *reporter) window(w match.Window) string {
+	switch {
+	case w.IsZero(), w == match.Window{Start: t.r.First, End: t.r.Last} && t.r.Window.IsZero():
+		return "the whole of the captures"
+	case w == t.r.Window:
+		return "the window asked for"
+	}
+	return between(w.Start, w.End)
+}
+
+// settleExpectation proposes what would settle an absence that is as it should be.
+func (t *reporter) settleExpectation(s *shortfall) string {
+	e := s.members[0]
+	switch {
+	case e.Bucket() != match.Absent || len(e.Rows) == 0:
+		return ""
+	case e.Class.Kind == catalog.IfUsed && e.Subject != nil:
+		return fmt.Sprintf("if %s takes no part in %s, say so at its machine in the inventory: uses: [-%s]",
+			Terminal(e.Subject.Name), Terminal(e.Class.Of), Terminal(e.Class.Of))
+	}
+	row := e.Rows[0]
+	transport := rowTransport(row)
+	if row.Transport == catalog.TCP|catalog.UDP {
+		transport = ""
+	}
+	return t.except(e.ID, e.Verdict.String(), s.standing(catalog.Source), s.standing(catalog.Target), transport, row.Ports.String())
+}
+
+// standing names an end of expectations for an exception: the machine where only one can stand there, else the row's
+// role; empty where any client can.
+func (s *shortfall) standing(end catalog.End) string {
+	e := s.members[0]
+	roles := e.Rows[0].Target
+	if end == catalog.Source {
+		roles = e.Rows[0].Source
+	}
+	var machines []*inventory.Machine
+	switch {
+	case e.Subject != nil && e.SubjectEnd == end:
+		for _, m := range s.members {
+			machines = append(machines, m.Subject)
+		}
+	case e.AnyClient:
+		return ""
+	default:
+		machines = e.Candidates
+	}
+	switch {
+	case len(machines) == 1:
+		return yamlScalar(machines[0].Name)
+	case len(roles) > 0:
+		return yamlScalar(string(roles[0]))
+	}
+	return ""
 }
 
 // coverage says why the capture can speak of absence.

@@ -105,6 +105,7 @@ func newLab() *lab {
 		clock:     row("R086", "ESX 4.x", "123", "UDP", "ESX/ESXi Host", "NTP Server", "clock synchronisation"),
 	}
 	l.ft.SourceMin, l.ft.TargetMin = 4, 4
+	l.heartbeat.Source, l.heartbeat.Target = []catalog.Role{"hypervisor-host"}, []catalog.Role{"vcenter-server"}
 	l.update.Erratum, l.update.Note = true, "the purpose column has the hosts connect to Update Manager, the source column the reverse"
 	return l
 }
@@ -112,7 +113,7 @@ func newLab() *lab {
 // between builds a finding with the figures of an ordinary TCP or UDP conversation.
 func (l *lab) between(v match.Verdict, from, to inventory.Placed, proto capture.Proto, port uint16, rows ...*catalog.Row) match.Finding {
 	f := match.Finding{
-		ID: "f-" + v.String() + "-" + from.Addr.String(),
+		ID: "F-" + v.String() + "-" + from.Addr.String(), Shown: v,
 		Conversation: match.Conversation{
 			Initiator: from.Addr, Responder: to.Addr, Proto: proto, Port: port, Basis: match.BasisSYN, Certainty: match.Certain,
 			Outcome: match.Success, Detail: "established", Flows: 2, Connections: 2,
@@ -226,6 +227,7 @@ func (l *lab) inferred() match.Finding {
 func (l *lab) unconfirmed() match.Finding {
 	f := l.between(match.DirectionUnconfirmed, stranger("10.9.0.7"), placed(l.vc), capture.TCP, 443)
 	f.Basis, f.Certainty, f.Outcome, f.Detail = match.BasisSYNACKOnly, match.Guess, match.OneSided, ""
+	f.Shown = match.UnlistedPort
 	f.Exchanged = &match.Reading{Initiator: l.vc.Addrs[0].Addr, Responder: addr("10.9.0.7"), Port: 50000, Verdict: match.VerdictDocumented, Rows: []*catalog.Row{l.reach}}
 	return f
 }
@@ -275,7 +277,7 @@ func (l *lab) expectations() []match.Expectation {
 	var all []match.Expectation
 	for v := match.NotApplicable; v <= match.NotObservable; v++ {
 		e := match.Expectation{
-			ID: "e-" + v.String(), Rows: []*catalog.Row{l.heartbeat}, Class: l.heartbeat.Class, Subject: l.esx2, SubjectEnd: catalog.Source,
+			ID: "E-" + v.String(), Rows: []*catalog.Row{l.heartbeat}, Class: l.heartbeat.Class, Subject: l.esx2, SubjectEnd: catalog.Source,
 			Candidates: []*inventory.Machine{l.vc}, Required: true, InView: true, Need: time.Minute, Verdict: v, Level: match.LevelError,
 			Window: match.Window{Start: morning, End: morning + 60*second}, Filter: "ip.addr==10.0.0.12 && udp.port==902",
 		}
@@ -298,9 +300,18 @@ func (l *lab) expectations() []match.Expectation {
 		}
 		all = append(all, e)
 	}
-	third := all[match.ExpectedAbsent]
-	third.ID, third.Subject = "e-absent-2", l.esx3
-	all = append(all, third)
+	again := func(id string, subject *inventory.Machine) *match.Expectation {
+		e := all[match.ExpectedAbsent]
+		e.ID, e.Subject = id, subject
+		all = append(all, e)
+		return &all[len(all)-1]
+	}
+	again("E-absent-2", l.esx3)
+	used := again("E-absent-3", l.esx1)
+	used.Rows, used.Class, used.Candidates = []*catalog.Row{l.ft}, catalog.Class{Kind: catalog.IfUsed, Of: "ft"}, []*inventory.Machine{l.esx2}
+	used.Required, used.Level, used.Coverage = false, match.LevelWarning, match.CoverageDeclared
+	used.Disposition.Expired = exceptions()[1].Exception
+	again("E-absent-4", l.esx2).Disposition.Exception = exceptions()[3].Exception
 	slices.SortStableFunc(all, func(a, b match.Expectation) int { return int(a.Bucket()) - int(b.Bucket()) })
 	return all
 }
@@ -327,8 +338,8 @@ func (l *lab) result() *match.Result {
 		OutOfScope: []match.Service{{Proto: capture.UDP, Port: 123, Conversations: 1, Packets: 22}},
 		Recognised: 6,
 		Counts: match.Counts{
-			Documented: 5, Undocumented: 11, Indeterminate: 2, Excepted: 1, OutOfScope: 1,
-			Met: 1, Absent: 6, CouldNotJudge: 3, NotExercised: 1, Errors: 14, Warnings: 8,
+			Documented: 5, Undocumented: 11, Indeterminate: 2, Excepted: 2, OutOfScope: 1,
+			Met: 1, Absent: 7, CouldNotJudge: 3, NotExercised: 1, Errors: 14, Warnings: 9,
 		},
 		Warnings: []string{"lab.yaml:40: service ftp is used, but no machine plays ftp-server"},
 		Status:   4, StatusWhy: "san.pcapng is cut: the report covers what was read",

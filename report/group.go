@@ -166,7 +166,7 @@ type shortfall struct {
 	members []*match.Expectation
 }
 
-// shortfalls groups the selected expectations of a bucket, in the order of the first of each cause, errors first.
+// shortfalls groups the selected open expectations of a bucket: errors first, then the largest.
 func shortfalls(r *match.Result, s selection, b match.Bucket) []*shortfall {
 	type cause struct {
 		verdict  match.ExpectationVerdict
@@ -174,15 +174,21 @@ func shortfalls(r *match.Result, s selection, b match.Bucket) []*shortfall {
 		required bool
 		rows     string
 		reason   string
+		expired  string
 	}
 	var all []*shortfall
 	byCause := map[cause]*shortfall{}
 	for i := range r.Expectations {
 		e := &r.Expectations[i]
-		if e.Bucket() != b || !s.expectation(e) {
+		if e.Bucket() != b || !s.expectation(e) || e.Disposition.Excepted() {
 			continue
 		}
-		key := cause{e.Verdict, e.Level, e.Required, strings.Join(rowIDs(e.Rows), " "), e.Reason.Code}
+		key := cause{
+			verdict: e.Verdict, level: e.Level, required: e.Required, rows: strings.Join(rowIDs(e.Rows), " "), reason: e.Reason.Code,
+		}
+		if x := e.Disposition.Expired; x != nil {
+			key.expired = x.ID
+		}
 		if byCause[key] == nil {
 			byCause[key] = &shortfall{}
 			all = append(all, byCause[key])
@@ -196,4 +202,15 @@ func shortfalls(r *match.Result, s selection, b match.Bucket) []*shortfall {
 		)
 	})
 	return all
+}
+
+// exceptedExpectations counts the selected expectations that an exception covers, by its id.
+func exceptedExpectations(r *match.Result, s selection) map[string]int {
+	byID := map[string]int{}
+	for i := range r.Expectations {
+		if e := &r.Expectations[i]; e.Disposition.Excepted() && s.expectation(e) {
+			byID[e.Disposition.Exception.ID]++
+		}
+	}
+	return byID
 }

@@ -17,7 +17,7 @@ const headerColumn = 11
 // header says what the report rests on, and how far that carries.
 func (t *reporter) header() {
 	t.para(0, span{strings.TrimSpace("flowvet " + Terminal(t.o.Version)), heading},
-		span{"captured traffic held against the published ports", quiet})
+		span{"  captured traffic held against the published ports", quiet})
 	t.blank()
 	t.captures()
 	t.grounds()
@@ -35,16 +35,15 @@ func (t *reporter) captures() {
 	if len(t.r.Captures) > 1 {
 		t.headerLine("captures", text(t.captureTotal()))
 	}
-	unrecorded := 0
+	if many {
+		t.headerLine("", span{"of these, with a filter, loss or damage:", quiet})
+	}
 	for i := range t.r.Captures {
 		c := &t.r.Captures[i]
 		if many && !remarkable(c) {
 			continue
 		}
 		t.capture(c)
-		if !c.DropsRecorded {
-			unrecorded++
-		}
 	}
 }
 
@@ -66,11 +65,11 @@ func remarkable(c *match.CaptureInfo) bool {
 }
 
 func (t *reporter) capture(c *match.CaptureInfo) {
-	line := fmt.Sprintf("%s, %s", Terminal(c.Format), count(c.Packets, "packet"))
+	line := fmt.Sprintf(": %s, %s", Terminal(c.Format), count(c.Packets, "packet"))
 	if c.Packets > 0 {
 		line += ", " + between(c.First, c.Last)
 	}
-	t.headerLine("capture", span{Terminal(c.Name), strong}, text(" "+line))
+	t.headerLine("capture", span{Terminal(c.Name), strong}, text(line))
 	t.headerLine("", span{strings.Join(lossAndFilter(c), "; "), quiet})
 	if c.HalfCapture {
 		t.headerLine("", span{"ONE DIRECTION ONLY: nearly all TCP is seen from one side; silence of the other side proves nothing", doubt})
@@ -192,6 +191,9 @@ func exampleInventory(talkers []match.Talker) []string {
 
 // exceptions says what became of the exceptions that deserve a look: expiring, expired, unused, too broad; all with -v.
 func (t *reporter) exceptions() {
+	if t.shown.narrows() {
+		return
+	}
 	type line struct {
 		label string
 		body  string
@@ -204,15 +206,15 @@ func (t *reporter) exceptions() {
 		until := e.Expires.UTC().Format("2006-01-02T15:04:05Z")
 		switch {
 		case u.State == "expired" && u.Used > 0:
-			lines = append(lines, line{"expired", who + " ended " + until + "; would cover " + count(u.Used, "conversation"), bad})
+			lines = append(lines, line{"expired", who + " ended " + until + "; would cover " + count(u.Used, "finding"), bad})
 		case u.State == "expired":
 			lines = append(lines, line{"expired", who + " ended " + until + "; remove it", quiet})
 		case u.State == "expiring":
-			lines = append(lines, line{"expiring", fmt.Sprintf("%s ends %s, in %s; covers %s", who, until, count(u.ExpiresInDay, "day"), count(u.Used, "conversation")), doubt})
+			lines = append(lines, line{"expiring", fmt.Sprintf("%s ends %s, in %s; covers %s", who, until, count(u.ExpiresInDay, "day"), count(u.Used, "finding")), doubt})
 		case u.Used == 0:
 			lines = append(lines, line{"unused", who + " covered nothing in this run; ends " + until, quiet})
 		case t.o.Verbose:
-			lines = append(lines, line{"active", who + " covers " + count(u.Used, "conversation") + "; ends " + until, plain})
+			lines = append(lines, line{"active", who + " covers " + count(u.Used, "finding") + "; ends " + until, plain})
 		}
 		if u.TooBroad != "" {
 			lines = append(lines, line{"too broad", who + ": " + Terminal(u.TooBroad), doubt})

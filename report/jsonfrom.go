@@ -76,7 +76,7 @@ func jsonStatsOf(s *capture.Stats) jsonStats {
 	j := jsonStats{
 		Read: s.Read, Bytes: s.Bytes, Judged: s.Flowed, Ignored: map[string]uint64{}, Undecodable: map[string]uint64{},
 		Balanced: s.Balanced(), Truncated: s.Truncated, Duplicates: s.Duplicates, OutOfOrder: s.OutOfOrder,
-		BadTimestamps: s.BadTimestamps, Broadcasts: s.Broadcasts, QuotesRejected: s.QuotesRejected,
+		BadTimestamps: s.BadTimestamps, Overlong: s.OverlongRecords, Broadcasts: s.Broadcasts, QuotesRejected: s.QuotesRejected,
 		EtherTypes: keyed(s.EtherTypes, "0x%04x"), Protocols: keyed(s.Protocols, "%d"), LinkTypes: keyed(s.LinkTypes, "%d"),
 	}
 	ignored, undecodable := partsOf(s)
@@ -192,7 +192,7 @@ func jsonExpectationOf(r *match.Result, e *match.Expectation) *jsonExpectation {
 		Candidates: each(e.Candidates, func(m *inventory.Machine) string { return m.Name }), AnyClient: e.AnyClient,
 		Required: e.Required, InView: e.InView, Window: jsonWindowOf(e.Window), NeedSeconds: e.Need.Seconds(),
 		Coverage: e.Coverage.String(), Evidence: each(e.Evidence, func(i int) string { return r.Findings[i].ID }),
-		Inferred: e.Inferred, Filter: e.Filter,
+		Inferred: e.Inferred, Disposition: jsonDispositionOf(e.Disposition), Filter: e.Filter,
 	}
 	if e.Subject != nil {
 		j.Subject = e.Subject.Name

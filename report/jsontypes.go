@@ -90,6 +90,7 @@ type jsonStats struct {
 	Duplicates     uint64            `json:"duplicates"`
 	OutOfOrder     uint64            `json:"out_of_order"`
 	BadTimestamps  uint64            `json:"bad_timestamps"`
+	Overlong       uint64            `json:"overlong_records"`
 	Broadcasts     uint64            `json:"broadcasts"`
 	EtherTypes     map[string]uint64 `json:"ether_types"`
 	Protocols      map[string]uint64 `json:"ip_protocols"`
@@ -153,6 +154,7 @@ type jsonHypothesis struct {
 	Row     string `json:"row"`
 }
 
+// jsonReading is one of the two ways to read a flow whose initiator is not known.
 type jsonReading struct {
 	Initiator string   `json:"initiator"`
 	Responder string   `json:"responder"`
@@ -219,25 +221,26 @@ type jsonReason struct {
 }
 
 type jsonExpectation struct {
-	ID          string      `json:"id"`
-	Bucket      string      `json:"bucket"`
-	Verdict     string      `json:"verdict"`
-	Level       string      `json:"level"`
-	Rows        []jsonRow   `json:"rows"`
-	Class       string      `json:"class"`
-	Subject     string      `json:"subject,omitempty"`
-	SubjectEnd  string      `json:"subject_end"`
-	Candidates  []string    `json:"candidates"`
-	AnyClient   bool        `json:"any_client"`
-	Required    bool        `json:"required"`
-	InView      bool        `json:"in_view"`
-	Window      *jsonWindow `json:"window,omitempty"`
-	NeedSeconds float64     `json:"need_seconds"`
-	Coverage    string      `json:"coverage"`
-	Reason      *jsonReason `json:"reason,omitempty"`
-	Evidence    []string    `json:"evidence"`
-	Inferred    bool        `json:"inferred"`
-	Filter      string      `json:"filter,omitempty"`
+	ID          string          `json:"id"`
+	Bucket      string          `json:"bucket"`
+	Verdict     string          `json:"verdict"`
+	Level       string          `json:"level"`
+	Rows        []jsonRow       `json:"rows"`
+	Class       string          `json:"class"`
+	Subject     string          `json:"subject,omitempty"`
+	SubjectEnd  string          `json:"subject_end"`
+	Candidates  []string        `json:"candidates"`
+	AnyClient   bool            `json:"any_client"`
+	Required    bool            `json:"required"`
+	InView      bool            `json:"in_view"`
+	Window      *jsonWindow     `json:"window,omitempty"`
+	NeedSeconds float64         `json:"need_seconds"`
+	Coverage    string          `json:"coverage"`
+	Reason      *jsonReason     `json:"reason,omitempty"`
+	Evidence    []string        `json:"evidence"`
+	Inferred    bool            `json:"inferred"`
+	Disposition jsonDisposition `json:"disposition"`
+	Filter      string          `json:"filter,omitempty"`
 }
 
 type jsonException struct {

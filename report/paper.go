@@ -108,22 +108,42 @@ func (p *paper) verbatim(indent int, line string) {
 
 // wrap prints words with the cursor at column hang, and breaks between them at the width.
 func (p *paper) wrap(hang int, body []span) {
+	var line []span
 	at := hang
 	for _, w := range words(body) {
 		switch {
 		case at == hang:
-		case at+1+w.width > p.width:
-			p.blank()
+		case at+w.gap+w.width > p.width:
+			p.line(line)
 			p.spaces(hang)
-			at = hang
+			line, at = line[:0], hang
 		default:
-			p.WriteByte(' ')
-			at++
+			line = append(line, gapBetween(line[len(line)-1].style, w))
+			at += w.gap
 		}
-		for _, s := range w.spans {
-			p.paint(s)
-		}
+		line = append(line, w.spans...)
 		at += w.width
+	}
+	p.line(line)
+}
+
+// gapBetween returns the spaces before a word, in the style around them: a struck-out column ends where its words end.
+func gapBetween(before style, w word) span {
+	gap := text(strings.Repeat(" ", w.gap))
+	if w.spans[0].style == before {
+		gap.style = before
+	}
+	return gap
+}
+
+// line prints spans and ends the line. Neighbours of one style are painted in one go.
+func (p *paper) line(spans []span) {
+	for i := 0; i < len(spans); {
+		run := spans[i]
+		for i++; i < len(spans) && spans[i].style == run.style; i++ {
+			run.text += spans[i].text
+		}
+		p.paint(run)
 	}
 	p.blank()
 }
@@ -132,6 +152,7 @@ func (p *paper) wrap(hang int, body []span) {
 type word struct {
 	spans []span
 	width int // in columns; one rune is taken for one column
+	gap   int // spaces before it, unless it begins a line: one, or two where the text has more than one
 }
 
 func words(body []span) []word {
@@ -142,6 +163,7 @@ func words(body []span) []word {
 			all = append(all, open)
 			open = word{}
 		}
+		open.gap = min(open.gap+1, 2)
 	}
 	for _, s := range body {
 		for i, piece := range strings.Split(visible(s.text, 0), " ") {

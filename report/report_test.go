@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"flowvet/catalog"
+	"flowvet/inventory"
 	"flowvet/match"
 )
 
@@ -91,12 +94,12 @@ func TestNarrowing(t *testing.T) {
 		expectations int
 	}{
 		{Options{}, len(r.Findings), len(r.Expectations)},
-		{Options{Machine: "ESX03"}, 1, 1},
+		{Options{Machine: "ESX03"}, 1, 1}, // names know no case
 		{Options{Machine: "10.0.0.13"}, 1, 1},
 		{Options{Machine: "10.0.0.13/32"}, 1, 1},
 		{Options{Machine: "10.9.0.0/16"}, 4, 0},
 		{Options{Machine: "nobody"}, 0, 0},
-		{Options{Only: []string{"absent"}}, 0, 6},
+		{Options{Only: []string{"absent"}}, 0, 8},
 		{Options{Only: []string{"wrong-target"}}, 2, 0},
 		{Options{Only: []string{"wrong-target"}, Machine: "esx02"}, 1, 0},
 		{Options{Only: []string{"indeterminate"}}, 2, 3},
@@ -137,14 +140,14 @@ func TestEveryVerdictIsExplained(t *testing.T) {
 		"documented for ESX 4.x (R114, source 4 or later, target 4 or later); esx03 is ESX 3.5 (lab.yaml:12)",
 		"R262 documents 1433/tcp from vc01 to sql01, not this way",
 		"R084 documents port 53 over udp between these two, and this is tcp",
-		"esx01 may use 53/udp, but at dns-server (R084); the responder is log01, which is syslog-server",
-		"902/udp is documented at vc01, but for hypervisor-host (R100); the initiator is dns01, which is dns-server",
+		"esx01 may use 53/udp, but at dns-server (R084); the responder is log01, which is syslog-server (lab.yaml:12)",
+		"902/udp is documented at vc01, but for hypervisor-host (R100); the initiator is dns01, which is dns-server (lab.yaml:12)",
 		"10.1.1.5 has no role; if 10.1.1.5 were a dns-server, R084 would document this",
 		"- {name: dns-server-10-1-1-5, addresses: [{address: 10.1.1.5, roles: [dns-server]}]}",
 		"sent to 239.1.2.3 and 255.255.255.255, a broadcast or multicast group",
 		"10.0.0.99 as hypervisor-host (medium: 118 heartbeats, every 10.0 s, to 10.0.0.5)",
 		"another reading of R236 documents it",
-		"R086 documents it if esx04 is a esx-classic",
+		"R086 documents it if esx04 plays esx-classic",
 		"who began is not known",
 		"the row spans 64512 ports and is no evidence of need",
 		"packets: 1254 read = 1220 judged + 30 ignored (20 not-ip, 10 icmp) + 4 undecodable (4 truncated-before-ports)",
@@ -207,5 +210,54 @@ func TestOrderOfSections(t *testing.T) {
 	}
 	if at[0] < 0 || !slices.IsSorted(at) {
 		t.Errorf("sections stand at %v, want ascending", at)
+	}
+}
+
+// What the report proposes to copy is what the files it goes to understand.
+func TestProposalsCanBeCopied(t *testing.T) {
+	c := catalog.Default()
+	l := newLab()
+	report := render(t, Text, l.result(), Options{Width: 10000})
+
+	var machines, exceptions []string
+	for line := range strings.Lines(report) {
+		_, proposal, found := strings.Cut(line, ": - {")
+		if !found {
+			continue
+		}
+		proposal = "  - {" + strings.TrimSuffix(proposal, "\n")
+		if strings.HasPrefix(proposal, "  - {id: ") {
+			rest := `justification: "a test", owner: ann, approver: bob, created: 2010-05-01, expires: 2010-06-01`
+			exceptions = append(exceptions, strings.Replace(proposal, "…", rest, 1))
+		} else {
+			machines = append(machines, proposal)
+		}
+	}
+	if len(machines) == 0 || len(exceptions) < 10 {
+		t.Fatalf("the report proposes %d machines and %d exceptions", len(machines), len(exceptions))
+	}
+	for _, m := range l.result().Inventory.Machines {
+		machines = append(machines, fmt.Sprintf("  - {name: %s, addresses: [%s]}", m.Name, m.Addrs[0].Addr))
+	}
+	inv, err := inventory.Parse("lab.yaml", []byte("machines:\n"+strings.Join(machines, "\n")), c)
+	if err != nil {
+		t.Fatalf("the proposed machines: %v", err)
+	}
+	if p, ok := inv.Place(addr("10.1.1.5")); !ok || len(p.Roles) != 1 || p.Roles[0].Role != "dns-server" {
+		t.Errorf("10.1.1.5 is placed as %+v, want a dns-server", p)
+	}
+	all, err := match.ParseExceptions("exceptions.yaml", []byte("exceptions:\n"+strings.Join(exceptions, "\n")), c, inv)
+	if err != nil {
+		t.Fatalf("the proposed exceptions: %v", err)
+	}
+	if len(all) != len(exceptions) {
+		t.Errorf("got %d exceptions of %d", len(all), len(exceptions))
+	}
+}
+
+func TestTheExampleInventoryIsOne(t *testing.T) {
+	text := strings.Join(exampleInventory(emptyResult().Talkers), "\n")
+	if _, err := inventory.Parse("example.yaml", []byte(text), catalog.Default()); err != nil {
+		t.Errorf("%v in:\n%s", err, text)
 	}
 }

@@ -40,6 +40,8 @@ type reporter struct {
 	o     Options
 	shown selection
 	tally *tally
+
+	proposed bool // an exception was proposed somewhere
 }
 
 // Text writes the report for people.
@@ -54,6 +56,7 @@ func Text(w io.Writer, r *match.Result, o Options) error {
 	t.documented()
 	t.notJudged()
 	t.exceptions()
+	t.howToExcept()
 	t.conservation()
 	t.summary()
 	return t.Flush()
@@ -74,7 +77,7 @@ func (t *reporter) findings(b match.Bucket) {
 	}
 	t.section(strings.ToUpper(b.String()), t.groupCounts(b))
 	t.entries(b)
-	t.excepted(b)
+	t.excepted(t.tally.excepted, "conversation")
 }
 
 // groupCounts says how many findings a section has, in how many entries.
@@ -92,16 +95,19 @@ func (t *reporter) groupCounts(b match.Bucket) string {
 func (t *reporter) entries(b match.Bucket) {
 	groups := t.tally.groups[b]
 	fit := t.fit(len(groups))
-	exceptable := false
 	for _, g := range groups[:fit] {
 		t.blank()
-		exceptable = t.entry(g) || exceptable
+		t.entry(g)
 	}
 	t.rest(len(groups)-fit, "group")
-	if exceptable {
+}
+
+// howToExcept completes the exceptions that entries propose.
+func (t *reporter) howToExcept() {
+	if t.proposed {
 		t.blank()
-		t.para(entryIndent, span{"An exception also needs justification, owner, approver, created and expires. It accepts a " +
-			"finding until it expires; it does not make it documented.", quiet})
+		t.para(0, span{"A proposed exception goes under \"exceptions:\" of the file given with --exceptions; in place of … it needs " +
+			"justification, owner, approver, created and expires. It accepts a finding until it expires; it does not make it documented.", quiet})
 	}
 }
 
@@ -121,19 +127,19 @@ func (t *reporter) rest(n int, noun string) {
 	}
 }
 
-// excepted names the exceptions that cover findings; it stands once, under UNDOCUMENTED.
-func (t *reporter) excepted(b match.Bucket) {
-	if b != match.Undocumented || len(t.tally.excepted) == 0 {
+// excepted names the exceptions that cover findings of a section, with how many each covers.
+func (t *reporter) excepted(byID map[string]int, noun string) {
+	if len(byID) == 0 {
 		return
 	}
 	total := 0
 	var ids []string
-	for _, id := range slices.Sorted(maps.Keys(t.tally.excepted)) {
-		total += t.tally.excepted[id]
-		ids = append(ids, fmt.Sprintf("%s (%d)", Terminal(id), t.tally.excepted[id]))
+	for _, id := range slices.Sorted(maps.Keys(byID)) {
+		total += byID[id]
+		ids = append(ids, fmt.Sprintf("%s (%d)", Terminal(id), byID[id]))
 	}
 	t.blank()
-	t.item(entryIndent, entryColumn, span{"excepted", quiet}, text(count(total, "conversation")+" by "+some(ids, 10, "and")))
+	t.item(entryIndent, entryColumn, span{"excepted", quiet}, text(count(total, noun)+" by "+some(ids, 10, "and")))
 }
 
 func (t *reporter) indeterminate() {
@@ -156,7 +162,8 @@ func (t *reporter) indeterminate() {
 
 // notJudged sums up what no verdict was given.
 func (t *reporter) notJudged() {
-	if t.shown.narrows() && t.silent(match.NotJudged) {
+	if t.shown.narrows() {
+		t.askedFor(match.NotJudged)
 		return
 	}
 	c := t.r.Counts
@@ -178,6 +185,16 @@ func (t *reporter) notJudged() {
 	if c.NotExercised > 0 {
 		t.para(entryIndent, text(count(c.NotExercised, "expectation")+" not exercised: rows of events that did not happen in this time"))
 	}
+}
+
+// askedFor lists what is not judged, of a report that was narrowed to it.
+func (t *reporter) askedFor(b match.Bucket) {
+	if len(t.o.Only) == 0 || t.silent(b) {
+		return
+	}
+	t.section("NOT JUDGED", t.groupCounts(b))
+	t.entries(b)
+	t.shortfallEntries(shortfalls(t.r, t.shown, b))
 }
 
 // conservation says where every packet went.

@@ -65,12 +65,12 @@ func (t *reporter) sentence(g *group, f *match.Finding) string {
 		return unknownEndpoint(f)
 	case match.WrongSource:
 		return fmt.Sprintf("%s is documented at %s, but for %s%s; the initiator is %s", service(f.Proto, f.Port),
-			shortName(f.Responder, f.To), allowed(f), citing(f), playing(f.Initiator, f.From))
+			shortName(f.Responder, f.To), allowed(f), citing(f), t.playing(f.Initiator, f.From))
 	case match.WrongTarget:
 		return fmt.Sprintf("%s may use %s, but at %s%s; the responder is %s", shortName(f.Initiator, f.From),
-			service(f.Proto, f.Port), allowed(f), citing(f), playing(f.Responder, f.To))
+			service(f.Proto, f.Port), allowed(f), citing(f), t.playing(f.Responder, f.To))
 	}
-	return unlisted(f)
+	return t.unlisted(f)
 }
 
 func scanned(g *group) string {
@@ -124,24 +124,19 @@ func (t *reporter) groupCast(g *group) string {
 
 // readings gives both ways to read a flow whose initiator is not known.
 func readings(f *match.Finding) string {
-	line := fmt.Sprintf("who began is not known. If %s did, to %d: %s", shortName(f.Initiator, f.From), f.Port, reading(f.Rows, ""))
-	x := f.Exchanged
-	if x == nil {
-		return line
+	line := fmt.Sprintf("who began is not known. If %s did, to port %d: %s",
+		shortName(f.Initiator, f.From), f.Port, reading(f.Shown, f.Rows))
+	if x := f.Exchanged; x != nil {
+		line += fmt.Sprintf(". If %s did, to port %d: %s", nameOf(f, x.Initiator), x.Port, reading(x.Verdict, x.Rows))
 	}
-	return line + fmt.Sprintf(". If %s did, to %d: %s", nameOf(f, x.Initiator), x.Port, reading(x.Rows, x.Verdict.String()))
+	return line
 }
 
-func reading(rows []*catalog.Row, verdict string) string {
-	switch {
-	case len(rows) == 0 && (verdict == "" || verdict == match.VerdictDocumented.String()):
-		return "no row documents it"
-	case len(rows) == 0:
-		return verdict
-	case verdict == "":
-		return some(rowIDs(rows), listed, "and")
+func reading(v match.Verdict, rows []*catalog.Row) string {
+	if len(rows) == 0 {
+		return v.String()
 	}
-	return verdict + " (" + some(rowIDs(rows), listed, "and") + ")"
+	return v.String() + " (" + some(rowIDs(rows), listed, "and") + ")"
 }
 
 // wrongVersion holds the versions that the rows are printed for against the versions at the ends.
@@ -196,7 +191,7 @@ func ambiguous(f *match.Finding) string {
 		if i == listed {
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%s documents it if %s is a %s", Terminal(h.Row.ID), nameOf(f, h.Addr), Terminal(string(h.Role))))
+		parts = append(parts, fmt.Sprintf("%s documents it if %s plays %s", Terminal(h.Row.ID), nameOf(f, h.Addr), Terminal(string(h.Role))))
 	}
 	return "the exact role is not known: " + some(parts, listed, "or")
 }
@@ -229,12 +224,25 @@ func unknownEndpoint(f *match.Finding) string {
 	return stranger + "; if " + nameOf(f, f.Hypotheses[0].Addr) + " were " + strings.Join(parts, ", or ") + " would document this"
 }
 
-func unlisted(f *match.Finding) string {
-	ends := playing(f.Initiator, f.From) + "; " + playing(f.Responder, f.To)
+func (t *reporter) unlisted(f *match.Finding) string {
+	ends := t.playing(f.Initiator, f.From) + "; " + t.playing(f.Responder, f.To)
 	if len(f.From.Roles) == 0 || len(f.To.Roles) == 0 {
 		return fmt.Sprintf("no row documents %s here, and no role of the other end would: %s", service(f.Proto, f.Port), ends)
 	}
 	return fmt.Sprintf("no row documents %s between these roles: %s", service(f.Proto, f.Port), ends)
+}
+
+// playing says what an end is in the eyes of the inventory: "log01, which is syslog-server (lab.yaml:12)".
+func (t *reporter) playing(a netip.Addr, p inventory.Placed) string {
+	roles := rolesOf(p.Roles)
+	if len(roles) == 0 {
+		return shortName(a, p) + ", which has no role"
+	}
+	line := shortName(a, p) + ", which is " + Terminal(some(roles, 0, "and"))
+	if at := declaredAt(t.r.Inventory, p.Line); at != "" {
+		line += " (" + at + ")"
+	}
+	return line
 }
 
 func allowed(f *match.Finding) string {

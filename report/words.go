@@ -45,13 +45,18 @@ func instantExact(nanos int64) string {
 // between prints an interval and its length.
 func between(first, last int64) string {
 	length := time.Duration(last - first)
-	switch {
-	case length >= time.Minute:
-		length = length.Round(time.Second)
-	default:
-		length = length.Round(time.Millisecond)
+	if length < time.Second {
+		return fmt.Sprintf("%s to %s (%s)", instant(first), instant(last), length.Round(time.Microsecond))
 	}
-	return fmt.Sprintf("%s to %s (%s)", instant(first), instant(last), length)
+	return fmt.Sprintf("%s to %s (%s)", instant(first), instant(last), seconds(length))
+}
+
+// seconds prints a length of time, to the second: "90s", "2h5m0s".
+func seconds(d time.Duration) string {
+	if d < 10*time.Minute {
+		return fmt.Sprintf("%ds", int64(d.Round(time.Second).Seconds()))
+	}
+	return d.Round(time.Second).String()
 }
 
 // some lists a few names and counts the rest.
@@ -137,15 +142,6 @@ func rolesOf(grants []inventory.Grant) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// playing says what an end is in the eyes of the inventory: "esx01, which is esx-classic and hypervisor-host".
-func playing(a netip.Addr, p inventory.Placed) string {
-	roles := rolesOf(p.Roles)
-	if len(roles) == 0 {
-		return shortName(a, p) + ", which has no role"
-	}
-	return shortName(a, p) + ", which is " + Terminal(some(roles, 0, "and"))
 }
 
 func roleNames(roles []catalog.Role) []string {
