@@ -39,26 +39,26 @@ func (d *duplicates) seen(p *Packet, ns int64) bool {
 	if len(p.transport) == 0 {
 		return false
 	}
-	print := d.fingerprint(p)
-	b := &d.buckets[print%dupBuckets]
-	oldest := 0
+	fp := d.fingerprint(p)
+	b := &d.buckets[fp%dupBuckets]
 	for i := range b.print {
-		if age := ns - b.at[i]; b.print[i] == print && age <= dupWindow && age >= -dupWindow {
+		if b.print[i] != fp {
+			continue
+		}
+		if age := ns - b.at[i]; age <= dupWindow && age >= -dupWindow {
 			return true
 		}
-		if b.at[i] < b.at[oldest] {
-			oldest = i
-		}
 	}
-	b.print[oldest], b.at[oldest] = print, ns
+	copy(b.print[1:], b.print[:]) // the oldest falls out
+	copy(b.at[1:], b.at[:])
+	b.print[0], b.at[0] = fp, ns
 	return false
 }
 
 // fingerprint hashes what two copies of a packet share, and two packets of a flow do not: addresses, identification,
 // length, and the bytes above the IP header. A router changes TTL, header checksum and type of service: they are left out.
 func (d *duplicates) fingerprint(p *Packet) uint64 {
-	src, dst := newAddress(p.Src.Addr()), newAddress(p.Dst.Addr())
-	h := fold(src.hi^dst.lo^d.mix[0], src.lo^d.mix[1]) ^ fold(dst.hi^p.ident^d.mix[2], dst.lo^d.mix[3])
+	h := fold(p.src.hi^p.dst.lo^d.mix[0], p.src.lo^d.mix[1]) ^ fold(p.dst.hi^p.ident^d.mix[2], p.dst.lo^d.mix[3])
 	h = fold(h^uint64(p.length)<<8^uint64(p.Proto), d.mix[0])
 	return d.content(p, h) | 1 // 0 is an empty place
 }

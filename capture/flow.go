@@ -10,49 +10,55 @@ import (
 // would be 64 bytes, and every record a pointer for the garbage collector to follow.
 type key struct {
 	a, b address
-	tail uint64 // port of a, port of b, protocol, and a 1 for IPv6: 16 bits each
+	tail uint64 // port of a, port of b, protocol, family: 16 bits each
 }
 
-// address is an address as 16 bytes in network order, IPv4 as ::ffff:a.b.c.d.
+// address is an address as 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. Within a family it sorts as netip.Addr does.
 type address struct{ hi, lo uint64 }
 
-func newAddress(a netip.Addr) address {
-	b := a.As16()
-	return address{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
-}
+// mapped4 is what stands before an IPv4 address in address.lo.
+const mapped4 = 0xffff << 32
+
+// family is the IP version; the zero value is none.
+type family uint8
+
+const (
+	familyIPv4 family = 4
+	familyIPv6 family = 6
+)
 
 func (a address) less(b address) bool { return a.hi < b.hi || a.hi == b.hi && a.lo < b.lo }
 
-func (a address) netip(v6 bool) netip.Addr {
+// addrPort returns the clean form.
+func (a address) addrPort(f family, port uint16) netip.AddrPort {
+	var addr netip.Addr
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], a.hi)
 	binary.BigEndian.PutUint64(b[8:], a.lo)
-	if v6 {
-		return netip.AddrFrom16(b)
+	switch f {
+	case familyIPv4:
+		addr = netip.AddrFrom4([4]byte(b[12:]))
+	case familyIPv6:
+		addr = netip.AddrFrom16(b)
 	}
-	return netip.AddrFrom4([4]byte(b[12:]))
+	return netip.AddrPortFrom(addr, port)
 }
 
-// newKey returns the key of a 5-tuple, and which end of it src is: 0 for A, 1 for B. A flow with itself has one side, A.
-func newKey(src, dst netip.AddrPort, proto Proto) (k key, from int) {
-	a, b := newAddress(src.Addr()), newAddress(dst.Addr())
-	pa, pb := src.Port(), dst.Port()
-	if b.less(a) || a == b && pb < pa {
-		a, b, pa, pb, from = b, a, pb, pa, 1
+// key returns the packet's 5-tuple, and which end of it the sender is: 0 for A, 1 for B. A flow with itself has one side.
+func (p *Packet) key() (k key, from int) {
+	tail := uint64(p.Proto)<<16 | uint64(p.family)
+	if p.dst.less(p.src) || p.src == p.dst && p.dstPort < p.srcPort {
+		return key{p.dst, p.src, tail | uint64(p.dstPort)<<48 | uint64(p.srcPort)<<32}, 1
 	}
-	tail := uint64(pa)<<48 | uint64(pb)<<32 | uint64(proto)<<16
-	if src.Addr().Is6() {
-		tail |= 1
-	}
-	return key{a, b, tail}, from
+	return key{p.src, p.dst, tail | uint64(p.srcPort)<<48 | uint64(p.dstPort)<<32}, 0
 }
 
 // flow returns the clean form of the key.
 func (k *key) flow() Flow {
-	v6 := k.tail&1 != 0
+	f := family(k.tail)
 	return Flow{
-		A:     netip.AddrPortFrom(k.a.netip(v6), uint16(k.tail>>48)),
-		B:     netip.AddrPortFrom(k.b.netip(v6), uint16(k.tail>>32)),
+		A:     k.a.addrPort(f, uint16(k.tail>>48)),
+		B:     k.b.addrPort(f, uint16(k.tail>>32)),
 		Proto: Proto(k.tail >> 16),
 	}
 }

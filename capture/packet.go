@@ -6,10 +6,12 @@ import (
 )
 
 // Packet is what the headers of one frame say. Decode fills all of it anew; nothing is kept from the frame before.
+//
+// Addresses are kept as words behind Src and Dst: as netip.AddrPort, made here and taken apart again in the table, they
+// cost 20 of 60 nanoseconds a packet (November 2026).
 type Packet struct {
-	Src, Dst  netip.AddrPort // ports valid iff Decode returned Kept; addresses from the IP header on, else the zero value
-	Proto     Proto          // the protocol above IP and its extension headers; valid iff the addresses are
-	Signs     Signs          // of this packet; Cast may be set on a packet that is not kept
+	Proto     Proto // the protocol above IP and its extension headers; valid iff there is an IP header
+	Signs     Signs // of this packet; Cast may be set on a packet that is not kept
 	HasVLAN   bool
 	VLAN      uint16 // the innermost 802.1Q id that is not 0; valid iff HasVLAN
 	EtherType uint16 // valid iff Decode returned IgnoredNotIP; 0 where the frame has none (802.3 LLC)
@@ -18,10 +20,21 @@ type Packet struct {
 	Seq       uint32 // valid iff Signs has SYN or SYNACK
 	Ack       uint32 // valid iff Signs has ACK
 
+	src, dst         address
+	srcPort, dstPort uint16
+	family           family
+
 	ident     uint64 // what tells this IP packet from the next one of its flow: identification and fragment offset
 	length    uint32 // of the IP packet
 	transport []byte // captured part of the IP packet above its headers; valid until the frame is
 }
+
+// Src returns the sender. The port is valid iff Decode returned Kept; the address is the zero value where there is no IP
+// header.
+func (p *Packet) Src() netip.AddrPort { return p.src.addrPort(p.family, p.srcPort) }
+
+// Dst returns the destination, as Src does the sender.
+func (p *Packet) Dst() netip.AddrPort { return p.dst.addrPort(p.family, p.dstPort) }
 
 // The decoder's promise is that it never reads past what it has checked, whatever the bytes are: every function below
 // takes b = the captured bytes from its header on, and checks len(b) before it reads.
@@ -87,8 +100,9 @@ func (p *Packet) ipv4(b []byte, wire int) Skip {
 	if total < header {
 		return BadLength
 	}
-	p.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12:16])), 0)
-	p.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[16:20])), 0)
+	p.family = familyIPv4
+	p.src = address{0, mapped4 | uint64(binary.BigEndian.Uint32(b[12:16]))}
+	p.dst = address{0, mapped4 | uint64(binary.BigEndian.Uint32(b[16:20]))}
 	p.Proto = Proto(b[9])
 	p.length = uint32(total)
 	fragment := binary.BigEndian.Uint16(b[6:8])
@@ -121,8 +135,9 @@ func (p *Packet) ipv6(b []byte, wire int) Skip {
 	if end == ipv6Header {
 		end = max(wire, len(b))
 	}
-	p.Src = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:24])), 0)
-	p.Dst = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[24:40])), 0)
+	p.family = familyIPv6
+	p.src = address{binary.BigEndian.Uint64(b[8:16]), binary.BigEndian.Uint64(b[16:24])}
+	p.dst = address{binary.BigEndian.Uint64(b[24:32]), binary.BigEndian.Uint64(b[32:40])}
 	p.Proto = Proto(b[6])
 	p.length = uint32(end)
 	return p.above(b, upper{header: ipv6Header, end: end, extended: true})
@@ -229,8 +244,8 @@ func (p *Packet) ports(b []byte, length int) Skip {
 		p.Signs |= Cut
 	}
 	p.transport = b
-	p.Src = netip.AddrPortFrom(p.Src.Addr(), binary.BigEndian.Uint16(b[0:2]))
-	p.Dst = netip.AddrPortFrom(p.Dst.Addr(), binary.BigEndian.Uint16(b[2:4]))
+	p.srcPort = binary.BigEndian.Uint16(b[0:2])
+	p.dstPort = binary.BigEndian.Uint16(b[2:4])
 	if p.Proto == TCP {
 		p.tcp(b, length)
 	} else if length > udpHeader {

@@ -1,12 +1,9 @@
 package capture
 
-import "net/netip"
-
 // Quote is what an ICMP unreachable says of the packet that could not be delivered.
 type Quote struct {
-	Src, Dst netip.AddrPort // of the quoted packet: Src sent it
-	Proto    Proto          // TCP or UDP
-	Kind     Signs          // QuotedPort, QuotedAdmin or QuotedHost
+	Packet Packet // as far as it is quoted; valid until the frame is
+	Kind   Signs  // QuotedPort, QuotedAdmin or QuotedHost
 }
 
 // Unreachable reports whether the packet, for which Decode returned IgnoredICMP, is an ICMP (RFC 792) or ICMPv6
@@ -65,18 +62,19 @@ func (p *Packet) Quote() (Quote, bool) {
 		return Quote{}, false
 	}
 	quoted := p.transport[icmpHeader:]
-	var inner Packet
+	q := Quote{Kind: kind}
+	inner := &q.Packet
 	var why Skip
 	if p.Proto == protoICMP {
 		why = inner.ipv4(quoted, len(quoted))
 	} else {
 		why = inner.ipv6(quoted, len(quoted))
 	}
-	if why != Kept || inner.Src.Addr() != p.Dst.Addr() {
+	if why != Kept || inner.src != p.dst {
 		return Quote{}, false
 	}
 	if inner.Proto == TCP && len(inner.transport) > tcpFlags && inner.Signs&SYN == 0 {
 		return Quote{}, false
 	}
-	return Quote{Src: inner.Src, Dst: inner.Dst, Proto: inner.Proto, Kind: kind}, true
+	return q, true
 }

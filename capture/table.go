@@ -106,7 +106,7 @@ func (t *Table) Add(p *Packet, ns int64, ref Ref) {
 	if p.Signs&Cut != 0 {
 		t.Stats.Truncated++
 	}
-	k, from := newKey(p.Src, p.Dst, p.Proto)
+	k, from := p.key()
 	r := t.record(t.flow(&k))
 	h := &r.sides[from]
 	if p.Signs&(SYN|SYNACK) != 0 {
@@ -147,7 +147,7 @@ func (t *Table) read(p *Packet) {
 
 // Quote counts an ICMP unreachable as evidence for the flow it quotes, which need not have been seen.
 func (t *Table) Quote(q Quote, ns int64, ref Ref) {
-	k, from := newKey(q.Src, q.Dst, q.Proto)
+	k, from := q.Packet.key()
 	r := t.record(t.flow(&k))
 	t.addQuote(r, from, q.Kind, ns, ref)
 }
@@ -208,7 +208,7 @@ func (t *Table) addSecond(r *record, second int64) {
 }
 
 func (t *Table) addOther(p *Packet, ns int64) {
-	pair := Pair{From: p.Src.Addr(), To: p.Dst.Addr()}
+	pair := Pair{From: p.Src().Addr(), To: p.Dst().Addr()}
 	bag := t.others[pair]
 	if bag == nil {
 		if t.others == nil {
