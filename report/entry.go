@@ -57,9 +57,13 @@ func levelSpan(l match.Level) span {
 // headline says what, who, to whom, on which port.
 func (t *reporter) headline(g *group, f *match.Finding) []span {
 	if g.scan != nil {
+		target := count(g.scan.Hosts, "host")
+		if g.scan.Hosts == 1 {
+			target = endName(f.Responder, f.To)
+		}
 		return []span{
-			{"scan-like", strong}, text("  "), text(endName(f.Initiator, f.From)),
-			text(fmt.Sprintf(" -> %s, %s", count(g.scan.Hosts, "host"), count(g.scan.Ports, "port"))),
+			{"scan-like", strong},
+			text("  " + endName(f.Initiator, f.From) + " -> " + target + ", " + count(g.scan.Ports, "port")),
 		}
 	}
 	most := listed
