@@ -114,7 +114,7 @@ func (v *vector) captures(t *testing.T) []*capture.Capture {
 	return []*capture.Capture{read(t, story.Pcap(), v.options["dedup"] != "")}
 }
 
-func read(t *testing.T, data []byte, dedup bool) *capture.Capture {
+func read(t testing.TB, data []byte, dedup bool) *capture.Capture {
 	t.Helper()
 	inputs, err := capture.Open([]string{"-"}, bytes.NewReader(data))
 	if err != nil {
