@@ -74,6 +74,9 @@ func (ps *problems) add(p Problem) {
 	}
 }
 
+// full reports whether further errors would be dropped.
+func (ps *problems) full() bool { return len(ps.errors) >= maxProblems }
+
 // sorted returns the problems by file, in the order given, and line; errors before warnings of the same line.
 func (ps *problems) sorted() []Problem {
 	list := slices.Concat(ps.errors, ps.warnings)

@@ -63,7 +63,7 @@ func (c *Catalog) queryWords(q *Query, words []string) (int, error) {
 func (c *Catalog) queryName(q *Query, words []string) int {
 	for n := len(words); n > 0; n-- {
 		name := strings.Join(words[:n], " ")
-		if _, err := c.Deployed(name); err == nil && q.Product == "" {
+		if d, err := c.Deployed(name); err == nil && q.Product == "" && c.plausible(d) {
 			q.Product = name
 			return n
 		}
@@ -73,6 +73,18 @@ func (c *Catalog) queryName(q *Query, words []string) int {
 		}
 	}
 	return 0
+}
+
+// plausible reports whether a number after a product is its version, and no port: in "ESX 4.x 902" and "VUM 443" the last
+// word is a port.
+func (c *Catalog) plausible(d Deployed) bool {
+	if d.Version == "" || strings.Contains(d.Version, ".") && !strings.Contains(d.Version, " ") {
+		return true
+	}
+	n, ok := major(d.Version)
+	return ok && !strings.Contains(d.Version, " ") && slices.ContainsFunc(c.products.families[d.Family], func(p Product) bool {
+		return !p.Any() && p.covers(n)
+	})
 }
 
 // parseService reads "902", "902/udp", "2050-2250/tcp" or "udp". Both results are zero for text of another form.

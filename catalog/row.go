@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"regexp"
@@ -225,7 +226,8 @@ func (in *rowReader) class() Class {
 	kind, of, _ := strings.Cut(text, ":")
 	i := slices.Index(classes, kind)
 	if i < 0 {
-		in.fail("class", text, "unknown class", suggest(kind, classes))
+		hint := cmp.Or(suggest(kind, classes), "write always, optional, if-used:SERVICE, during:OPERATION or internal:PRODUCT")
+		in.fail("class", text, "unknown class", hint)
 		return Class{}
 	}
 	class := Class{Kind: ClassKind(i), Of: of}

@@ -1,5 +1,7 @@
 package catalog
 
+import "slices"
+
 // Service is one line of services.csv: a service or agent of the document's opening list.
 type Service struct {
 	Name      string // as the document prints it: "FTP server"
@@ -37,7 +39,7 @@ func (c *Catalog) Insecure(t Transport, port uint16) string {
 func (c *Catalog) insecureKinds() []string {
 	var kinds []string
 	for _, s := range c.Services {
-		if s.Insecure {
+		if s.Insecure && !slices.Contains(kinds, s.Kind) {
 			kinds = append(kinds, s.Kind)
 		}
 	}
