@@ -61,17 +61,7 @@ type expecter struct {
 	met      map[meeting][]int // findings that a row documents, by where its machines stand
 	turned   map[meeting][]int // certain conversations that are a row's with the ends exchanged
 	seenUsed map[string]bool   // services of if-used rows that some documented conversation shows
-	holders  map[string]machines
-	covered  map[coverKey]bool
-}
-
-// machines is a set.
-type machines map[*inventory.Machine]bool
-
-// coverKey is a row between two kinds of machine: machines of one kind hold the same roles and products.
-type coverKey struct {
-	row      *catalog.Row
-	src, dst string
+	roster   *roster
 }
 
 // meeting is a machine at one end of a row; a nil machine stands for any.
@@ -84,14 +74,14 @@ type meeting struct {
 func newExpecter(j *judge, g *Grounds, points []*point, sorted []Finding) *expecter {
 	return &expecter{
 		j: j, g: g, points: points, findings: sorted, met: map[meeting][]int{}, turned: map[meeting][]int{},
-		seenUsed: map[string]bool{}, holders: map[string]machines{}, covered: map[coverKey]bool{},
+		seenUsed: map[string]bool{}, roster: newRoster(j),
 	}
 }
 
 // applicable reports whether some row of the operation has two machines it can concern.
 func (x *expecter) applicable(operation string) bool {
 	return slices.ContainsFunc(x.j.cat.Rows, func(r *catalog.Row) bool {
-		return r.Class == catalog.Class{Kind: catalog.During, Of: operation} && len(x.places(r, nil, catalog.Either)) > 0
+		return r.Class == catalog.Class{Kind: catalog.During, Of: operation} && len(x.roster.places(r, nil, catalog.Either)) > 0
 	})
 }
 
@@ -173,7 +163,7 @@ func (x *expecter) demand(d *demand) []Expectation {
 	}
 	var all []Expectation
 	subjects := x.subjects(d, subjectEnd)
-	if len(subjects) == 0 && x.undeclaredClient(wanted[0], subjectEnd) {
+	if len(subjects) == 0 && x.roster.standing(wanted[0]).anyClient[subjectEnd] {
 		return x.anyPair(d, wanted)
 	}
 	for _, m := range subjects {
@@ -188,7 +178,7 @@ func (x *expecter) demand(d *demand) []Expectation {
 func (x *expecter) internal() []Expectation {
 	var all []Expectation
 	for _, r := range x.j.cat.Rows {
-		if r.Class.Kind == catalog.Internal && len(x.holding(r.Source)) > 0 {
+		if r.Class.Kind == catalog.Internal && len(x.roster.standing(r).at[catalog.Source]) > 0 {
 			all = append(all, x.finish(Expectation{Class: r.Class, SubjectEnd: catalog.Either, Rows: []*catalog.Row{r}}))
 		}
 	}
@@ -214,178 +204,15 @@ func (x *expecter) usedBySomebody(service string) bool {
 	})
 }
 
-// undeclaredClient reports whether a row's end is a client role that no machine declares: any address that may play it does.
-func (x *expecter) undeclaredClient(r *catalog.Row, end catalog.End) bool {
-	roles := r.Source
-	if end == catalog.Target {
-		roles = r.Target
-	}
-	return slices.ContainsFunc(roles, x.j.clientRole) && len(x.holding(roles)) == 0
-}
-
-// holds reports whether a machine plays one of the roles, by an address or as a whole.
-func (x *expecter) holds(m *inventory.Machine, roles []catalog.Role) bool { return x.holding(roles)[m] }
-
-// holding returns the machines that play one of the roles.
-func (x *expecter) holding(roles []catalog.Role) machines {
-	k := fmt.Sprint(roles)
-	if set, ok := x.holders[k]; ok {
-		return set
-	}
-	set := machines{}
-	for _, m := range x.j.inv.Machines {
-		if x.j.fits(x.j.machineEnd(m), roles, false).kind == fitDeclared {
-			set[m] = true
-		}
-	}
-	x.holders[k] = set
-	return set
-}
-
 // subjects returns the machines that stand at an end of a demand's rows.
 func (x *expecter) subjects(d *demand, end catalog.End) []*inventory.Machine {
 	var subjects []*inventory.Machine
 	for _, m := range x.j.inv.Machines {
-		if slices.ContainsFunc(d.rows, func(r *catalog.Row) bool { return x.stands(m, r, end) }) {
+		if slices.ContainsFunc(d.rows, func(r *catalog.Row) bool { return x.roster.stands(m, r, end) }) {
 			subjects = append(subjects, m)
 		}
 	}
 	return subjects
-}
-
-// stands reports whether a machine can stand at an end of a row; for a row that either end opens, wherever it stands.
-func (x *expecter) stands(m *inventory.Machine, r *catalog.Row, end catalog.End) bool {
-	if x.declines(m, r) {
-		return false
-	}
-	return x.holds(m, rolesAt(r, end)) || r.Listener == catalog.Either && x.holds(m, rolesAt(r, end.Other()))
-}
-
-func rolesAt(r *catalog.Row, end catalog.End) []catalog.Role {
-	if end == catalog.Target {
-		return r.Target
-	}
-	return r.Source
-}
-
-// declines reports whether a machine takes no part in the row's service.
-func (x *expecter) declines(m *inventory.Machine, r *catalog.Row) bool {
-	return r.Class.Kind == catalog.IfUsed && m.Declines(r.Class.Of)
-}
-
-// place is a possible pair of machines for a row. A nil machine is any client.
-type place struct {
-	row      *catalog.Row
-	src, dst *inventory.Machine
-}
-
-// places returns the pairs of a row in which subject stands at end, or every pair for a nil subject.
-func (x *expecter) places(r *catalog.Row, subject *inventory.Machine, end catalog.End) []place {
-	var all []place
-	add := func(src, dst *inventory.Machine) {
-		if x.possible(r, src, dst) {
-			all = append(all, place{r, src, dst})
-		}
-	}
-	at := func(end catalog.End) []*inventory.Machine {
-		if x.undeclaredClient(r, end) {
-			return []*inventory.Machine{nil}
-		}
-		set := x.holding(rolesAt(r, end))
-		return slices.DeleteFunc(slices.Clone(x.j.inv.Machines), func(m *inventory.Machine) bool { return !set[m] })
-	}
-	if subject == nil {
-		for _, src := range at(catalog.Source) {
-			for _, dst := range at(catalog.Target) {
-				add(src, dst)
-			}
-		}
-		return all
-	}
-	sides := []catalog.End{end}
-	if r.Listener == catalog.Either {
-		sides = append(sides, end.Other())
-	}
-	for _, side := range sides {
-		if !x.holds(subject, rolesAt(r, side)) {
-			continue
-		}
-		for _, other := range at(side.Other()) {
-			if side == catalog.Source {
-				add(subject, other)
-			} else {
-				add(other, subject)
-			}
-		}
-	}
-	return all
-}
-
-// possible reports whether a row can be expected between two machines.
-func (x *expecter) possible(r *catalog.Row, src, dst *inventory.Machine) bool {
-	if src == nil && dst == nil || src == dst {
-		return false
-	}
-	if src != nil && x.declines(src, r) || dst != nil && x.declines(dst, r) {
-		return false
-	}
-	if src != nil && dst != nil && !x.belong(src, dst) {
-		return false
-	}
-	k := coverKey{r, x.endOf(src).kind(), x.endOf(dst).kind()}
-	ok, cached := x.covered[k]
-	if !cached {
-		ok = x.coversPlace(r, src, dst)
-		x.covered[k] = ok
-	}
-	return ok
-}
-
-// coversPlace reports whether the row's product is there in its version.
-func (x *expecter) coversPlace(r *catalog.Row, src, dst *inventory.Machine) bool {
-	from, to := x.endOf(src), x.endOf(dst)
-	return slices.ContainsFunc(x.j.cat.Permissions(r), func(p *catalog.Permission) bool {
-		i, t := from, to
-		if p.Initiator == catalog.Target {
-			i, t = to, from
-		}
-		y := x.j.read(p, i, t)
-		// A machine stands for a client at either end here, whoever opens the connection.
-		return y.from.kind >= fitAssumed && (y.to.plays() || t.machine == nil) && y.related && y.cover >= catalog.CoverUnknown
-	})
-}
-
-func (x *expecter) endOf(m *inventory.Machine) *end {
-	if m == nil {
-		return &end{stranger: true, client: true}
-	}
-	return x.j.machineEnd(m)
-}
-
-// belong reports whether two machines belong together: a host to its vCenter, hosts of one cluster to each other.
-func (x *expecter) belong(a, b *inventory.Machine) bool {
-	hostA, hostB := x.isHost(a), x.isHost(b)
-	switch {
-	case hostA && hostB:
-		return !a.Unmanaged && !b.Unmanaged && (a.Cluster == "" || b.Cluster == "" || a.Cluster == b.Cluster)
-	case hostA && x.isVCenter(b):
-		return managedBy(a, b)
-	case hostB && x.isVCenter(a):
-		return managedBy(b, a)
-	}
-	return true
-}
-
-func managedBy(host, vcenter *inventory.Machine) bool {
-	return !host.Unmanaged && (host.ManagedBy == "" || host.ManagedBy == vcenter.Name)
-}
-
-func (x *expecter) isHost(m *inventory.Machine) bool {
-	return x.holds(m, []catalog.Role{"hypervisor-host"})
-}
-
-func (x *expecter) isVCenter(m *inventory.Machine) bool {
-	return x.holds(m, []catalog.Role{"vcenter-server"})
 }
 
 // forSubject judges a demand for one machine.
@@ -393,10 +220,10 @@ func (x *expecter) forSubject(d *demand, m *inventory.Machine, end catalog.End) 
 	var rows []*catalog.Row
 	var places []place
 	for _, r := range d.rows {
-		if !x.stands(m, r, end) {
+		if !x.roster.stands(m, r, end) {
 			continue
 		}
-		if p := x.places(r, m, end); len(p) > 0 {
+		if p := x.roster.places(r, m, end); len(p) > 0 {
 			rows, places = append(rows, r), append(places, p...)
 		}
 	}
@@ -417,7 +244,7 @@ func (x *expecter) anyPair(d *demand, wanted []*catalog.Row) []Expectation {
 	var rows []*catalog.Row
 	var places []place
 	for _, r := range d.rows {
-		if p := x.places(r, nil, catalog.Either); len(p) > 0 {
+		if p := x.roster.places(r, nil, catalog.Either); len(p) > 0 {
 			rows, places = append(rows, r), append(places, p...)
 		}
 	}
@@ -441,7 +268,7 @@ func (x *expecter) class(all, rows []*catalog.Row, m *inventory.Machine) (c cata
 		rows = all
 	}
 	for _, r := range rows {
-		if !x.classApplies(r) || m != nil && x.declines(m, r) {
+		if !x.classApplies(r) || m != nil && declines(m, r) {
 			continue
 		}
 		must := r.Class.Kind != catalog.IfUsed || x.j.inv.Requires(r.Class.Of, m) || m == nil && x.usedBySomebody(r.Class.Of)
