@@ -16,11 +16,8 @@ func (t *reporter) expectations(b match.Bucket) {
 		return
 	}
 	all := shortfalls(t.r, t.shown, b)
-	n := 0
-	for _, s := range all {
-		n += len(s.members)
-	}
-	what := "none"
+	n := expectationsIn(all)
+	what := t.none()
 	switch {
 	case n > 0 && n == len(all):
 		what = count(n, "expectation")
@@ -31,7 +28,7 @@ func (t *reporter) expectations(b match.Bucket) {
 	}
 	t.section(strings.ToUpper(b.String()), what)
 	t.shortfallEntries(all)
-	t.excepted(exceptedExpectations(t.r, t.shown), "expectation")
+	t.excepted(exceptedExpectations(t.r, t.shown, b), "expectation")
 }
 
 func (t *reporter) shortfallEntries(all []*shortfall) {
@@ -41,6 +38,35 @@ func (t *reporter) shortfallEntries(all []*shortfall) {
 		t.shortfall(s)
 	}
 	t.rest(len(all)-fit, "group")
+}
+
+// notes prints what could not be judged and need not be, one entry for each reason; -v shows each on its own.
+func (t *reporter) notes(all []*shortfall) {
+	byCode := map[string][]*shortfall{}
+	var codes []string
+	for _, s := range all {
+		code := s.members[0].Reason.Code
+		if byCode[code] == nil {
+			codes = append(codes, code)
+		}
+		byCode[code] = append(byCode[code], s)
+	}
+	for _, code := range codes {
+		t.blank()
+		t.item(entryIndent, entryColumn, levelSpan(match.LevelNote), span{match.NotObservable.String(), strong},
+			text(fmt.Sprintf("  %s, not counted for the exit status: %s", count(expectationsIn(byCode[code]), "expectation"), Terminal(code))))
+		var rows []string
+		for _, s := range byCode[code] {
+			if e := s.members[0]; len(e.Rows) > 0 {
+				row := Terminal(e.Rows[0].ID) + " " + rowService(e.Rows[0])
+				if code == "window-too-short" {
+					row += " (needs " + seconds(e.Need) + ")"
+				}
+				rows = append(rows, row)
+			}
+		}
+		t.detail("rows", text(some(rows, 8, "and")+"; -v shows each"))
+	}
 }
 
 // shortfall prints expectations of one cause: what was expected of whom, by what, and what became of it.

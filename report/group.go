@@ -204,11 +204,32 @@ func shortfalls(r *match.Result, s selection, b match.Bucket) []*shortfall {
 	return all
 }
 
-// exceptedExpectations counts the selected expectations that an exception covers, by its id.
-func exceptedExpectations(r *match.Result, s selection) map[string]int {
+// expectationsIn counts the expectations of all groups.
+func expectationsIn(all []*shortfall) int {
+	n := 0
+	for _, s := range all {
+		n += len(s.members)
+	}
+	return n
+}
+
+// trailingNotes counts the groups at the end that are notes for want of coverage: nobody has to act on them today.
+func trailingNotes(all []*shortfall) int {
+	n := 0
+	for i := len(all) - 1; i >= 0; i-- {
+		if e := all[i].members[0]; e.Level != match.LevelNote || e.Verdict != match.NotObservable {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// exceptedExpectations counts the selected expectations of a bucket that an exception covers, by its id.
+func exceptedExpectations(r *match.Result, s selection, b match.Bucket) map[string]int {
 	byID := map[string]int{}
 	for i := range r.Expectations {
-		if e := &r.Expectations[i]; e.Disposition.Excepted() && s.expectation(e) {
+		if e := &r.Expectations[i]; e.Bucket() == b && e.Disposition.Excepted() && s.expectation(e) {
 			byID[e.Disposition.Exception.ID]++
 		}
 	}

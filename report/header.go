@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"flowvet/inventory"
@@ -125,7 +126,7 @@ func (t *reporter) inventoryLine() {
 	}
 	line := fmt.Sprintf("%s, %s, %d of VMware seen", Terminal(v.Name), count(len(v.Machines), "machine"), t.r.Recognised)
 	t.headerLine("inventory", text(line))
-	if v.Inferred {
+	if v.Inferred && t.r.Recognised > 0 {
 		t.headerLine("", span{"ROLES ARE INFERRED from the traffic itself: nothing here can be more than a warning. " +
 			"Write the suggestion down (flowvet inventory suggest), correct it, and check again with --inventory.", doubt})
 	}
@@ -171,22 +172,33 @@ func (t *reporter) nobody() {
 	}
 }
 
-// exampleInventory shows how to write an inventory, with the busiest addresses where there are any.
+// exampleInventory shows how to write an inventory, with the busiest hosts where there are any.
 func exampleInventory(talkers []match.Talker) []string {
-	addr := func(i int, other string) string {
-		if i < len(talkers) {
-			return yamlAddr(talkers[i].Addr)
+	addrs := []string{"10.0.0.11", "10.0.0.53"}
+	n := 0
+	for _, k := range talkers {
+		if n < len(addrs) && canBeHost(k.Addr) {
+			addrs[n] = yamlAddr(k.Addr)
+			n++
 		}
-		return other
 	}
 	return []string{
 		"machines:",
 		"  - name: esx01",
 		`    products: ["ESX 4.1"]`,
-		"    addresses: [{address: " + addr(0, "10.0.0.11") + ", plane: mgmt}]",
+		"    addresses: [{address: " + addrs[0] + ", plane: mgmt}]",
 		"  - name: dns01",
-		"    addresses: [{address: " + addr(1, "10.0.0.53") + ", roles: [dns-server]}]",
+		"    addresses: [{address: " + addrs[1] + ", roles: [dns-server]}]",
 	}
+}
+
+// canBeHost reports whether an address can be a machine's: no group, no broadcast, none of a host without an address.
+// The broadcast address of a network ends in 255 in nearly all of them.
+func canBeHost(a netip.Addr) bool {
+	if a.Is4() && a.As4()[3] == 255 {
+		return false
+	}
+	return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback()
 }
 
 // exceptions says what became of the exceptions that deserve a look: expiring, expired, unused, too broad; all with -v.

@@ -102,7 +102,7 @@ func TestNarrowing(t *testing.T) {
 		{Options{Only: []string{"absent"}}, 0, 8},
 		{Options{Only: []string{"wrong-target"}}, 2, 0},
 		{Options{Only: []string{"wrong-target"}, Machine: "esx02"}, 1, 0},
-		{Options{Only: []string{"indeterminate"}}, 2, 3},
+		{Options{Only: []string{"indeterminate"}}, 2, 5},
 	} {
 		s := newSelection(tt.opts)
 		findings, expectations := 0, 0
@@ -200,6 +200,23 @@ func (w failAfter) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	return len(p), nil
+}
+
+// A thousand captures are a short header that still names the one with damage.
+func TestManyCapturesAreSummedUp(t *testing.T) {
+	r := newLab().result()
+	damaged := r.Captures[1]
+	r.Captures = slices.Repeat(r.Captures[:1], 1000)
+	r.Captures[700] = damaged
+	header, _, _ := strings.Cut(render(t, Text, r, Options{}), "\nUNDOCUMENTED")
+	if n := strings.Count(header, "\n"); n > 20 {
+		t.Errorf("the header has %d lines", n)
+	}
+	for _, want := range []string{"1000 files", "PARTIAL: san.pcapng ends early at byte 4000"} {
+		if !strings.Contains(header, want) {
+			t.Errorf("the header does not say %q:\n%s", want, header)
+		}
+	}
 }
 
 func TestOrderOfSections(t *testing.T) {

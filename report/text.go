@@ -84,12 +84,20 @@ func (t *reporter) findings(b match.Bucket) {
 func (t *reporter) groupCounts(b match.Bucket) string {
 	groups := t.tally.groups[b]
 	if len(groups) == 0 {
-		return "none"
+		return t.none()
 	}
 	if len(groups) == t.tally.findings[b] {
 		return count(len(groups), "conversation")
 	}
 	return count(t.tally.findings[b], "conversation") + " of " + count(len(groups), "cause")
+}
+
+// none says that a section is empty, and does not make it sound like a pass where nothing was judged.
+func (t *reporter) none() string {
+	if t.r.Recognised == 0 {
+		return "nothing could be judged"
+	}
+	return "none"
 }
 
 func (t *reporter) entries(b match.Bucket) {
@@ -147,16 +155,21 @@ func (t *reporter) indeterminate() {
 		return
 	}
 	expected := shortfalls(t.r, t.shown, match.Indeterminate)
-	n := 0
-	for _, s := range expected {
-		n += len(s.members)
+	var parts []string
+	if n := expectationsIn(expected); n > 0 {
+		parts = append(parts, count(n, "expectation"))
 	}
-	what := "none"
-	if n > 0 || t.tally.findings[match.Indeterminate] > 0 {
-		what = count(n, "expectation") + ", " + t.groupCounts(match.Indeterminate)
+	if t.tally.findings[match.Indeterminate] > 0 || len(parts) == 0 {
+		parts = append(parts, t.groupCounts(match.Indeterminate))
 	}
-	t.section("INDETERMINATE", strings.TrimSuffix(what, ", none"))
-	t.shortfallEntries(expected)
+	t.section("INDETERMINATE", strings.Join(parts, ", "))
+	notes := 0
+	if !t.o.Verbose {
+		notes = trailingNotes(expected)
+	}
+	t.shortfallEntries(expected[:len(expected)-notes])
+	t.notes(expected[len(expected)-notes:])
+	t.excepted(exceptedExpectations(t.r, t.shown, match.Indeterminate), "expectation")
 	t.entries(match.Indeterminate)
 }
 
@@ -324,7 +337,7 @@ func (t *reporter) metCounts() string {
 			met++
 		}
 	}
-	what := "none"
+	what := t.none()
 	if n > 0 {
 		what = count(n, "conversation")
 		if !t.o.Verbose {

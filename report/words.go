@@ -51,12 +51,17 @@ func between(first, last int64) string {
 	return fmt.Sprintf("%s to %s (%s)", instant(first), instant(last), seconds(length))
 }
 
-// seconds prints a length of time, to the second: "90s", "2h5m0s".
+// seconds prints a length of time, to the second: "90s", "2h5m0s", "3d1h0m0s".
 func seconds(d time.Duration) string {
-	if d < 10*time.Minute {
-		return fmt.Sprintf("%ds", int64(d.Round(time.Second).Seconds()))
+	const day = 24 * time.Hour
+	d = d.Round(time.Second)
+	switch {
+	case d < 10*time.Minute:
+		return fmt.Sprintf("%ds", int64(d.Seconds()))
+	case d < 2*day:
+		return d.String()
 	}
-	return d.Round(time.Second).String()
+	return fmt.Sprintf("%dd%s", d/day, d%day)
 }
 
 // some lists a few names and counts the rest.
