@@ -92,8 +92,12 @@ func (p *program) catalog(args []string) (int, error) {
 		return statusGood, p.catalogJSON(rows)
 	case f.csv:
 		return statusGood, p.catalogCSV(rows)
+	case len(rows) == 0:
+		fmt.Fprintf(p.stdout, "No row documents that.%s\n", marked(c, query))
+	case len(rows) == 1:
+		p.wholeRow(c, rows[0])
 	default:
-		p.answer(c, rows)
+		p.list(rows)
 	}
 	return statusGood, nil
 }
@@ -146,16 +150,17 @@ func (p *program) lintCatalogs(args []string) (int, error) {
 	return status, nil
 }
 
-// answer prints rows in words: one row whole, several as a list by product.
-func (p *program) answer(c *catalog.Catalog, rows []*catalog.Row) {
-	switch len(rows) {
-	case 0:
-		fmt.Fprintln(p.stdout, "No row documents that.")
-	case 1:
-		p.wholeRow(c, rows[0])
-	default:
-		p.list(rows)
+// marked names the insecure service that owns the port of a query: the document marks telnet, and has no row for it.
+func marked(c *catalog.Catalog, q catalog.Query) string {
+	for _, t := range []catalog.Transport{catalog.TCP, catalog.UDP} {
+		if q.Ports.Lo != q.Ports.Hi || q.Transport != 0 && !q.Transport.Has(t) {
+			continue
+		}
+		if name := c.Insecure(t, q.Ports.Lo); name != "" {
+			return fmt.Sprintf(" The document marks %s as insecure.", name)
+		}
 	}
+	return ""
 }
 
 // list prints a line or two for each row, under a heading for each product.

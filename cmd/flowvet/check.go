@@ -92,6 +92,9 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
+	if err := f.output.checkMachine(grounds.Inventory); err != nil {
+		return statusUsage, err
+	}
 	sinks, err := f.output.sinks(p)
 	if err != nil {
 		return statusUsage, err

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"flowvet/catalog"
 )
 
 // flagSet is a command's flags with the text that teaches them.
@@ -50,11 +52,11 @@ func (f *flagSet) explain(err error) string {
 	var bare *pflag.ValueRequiredError
 	switch {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
-		return fmt.Sprintf("-%s is no flag: see flowvet %s --help", unknown.GetSpecifiedName(), f.command)
+		return fmt.Sprintf("-%s is no flag; see flowvet %s --help", unknown.GetSpecifiedName(), f.command)
 	case errors.As(err, &unknown):
-		return fmt.Sprintf("--%s is no flag%s: see flowvet %s --help", unknown.GetSpecifiedName(), f.nearest(unknown.GetSpecifiedName()), f.command)
+		return fmt.Sprintf("--%s is no flag%s; see flowvet %s --help", unknown.GetSpecifiedName(), f.nearest(unknown.GetSpecifiedName()), f.command)
 	case errors.As(err, &bare):
-		return fmt.Sprintf("--%s needs a value: see flowvet %s --help", bare.GetFlag().Name, f.command)
+		return fmt.Sprintf("--%s needs a value; see flowvet %s --help", bare.GetFlag().Name, f.command)
 	case errors.As(err, &invalid):
 		return fmt.Sprintf("--%s: %q: %v", invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid))
 	}
@@ -65,7 +67,10 @@ func (f *flagSet) explain(err error) string {
 func (f *flagSet) nearest(name string) string {
 	var names []string
 	f.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
-	return strings.Replace(didYouMean(name, names), `"`, "--", 1)
+	if near := catalog.Nearest(name, names); near != "" {
+		return fmt.Sprintf(": did you mean --%s?", near)
+	}
+	return ""
 }
 
 // oneOf checks a flag whose value is one of a few words.

@@ -151,7 +151,7 @@ func (p *program) dispatch(args []string) (int, error) {
 	if strings.HasPrefix(args[0], "-") {
 		return statusUsage, usagef("%s stands before the command: write flowvet COMMAND %s, or see flowvet help", args[0], args[0])
 	}
-	return statusUsage, usagef("%q is no command%s: see flowvet help", args[0], didYouMean(args[0], names))
+	return statusUsage, usagef("%q is no command%s; see flowvet help", args[0], didYouMean(args[0], names))
 }
 
 // finish writes out what is buffered, says what went wrong, and settles the exit status.

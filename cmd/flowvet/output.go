@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"flowvet/inventory"
 	"flowvet/match"
 	"flowvet/report"
 )
@@ -81,6 +83,24 @@ func (f *outputFlags) sinks(p *program) ([]sink, error) {
 		files = append(files, f.sink(p, bare[0], format, f.file))
 	}
 	return files, f.distinct(files)
+}
+
+// checkMachine refuses a --machine that would show nothing: neither an address nor a machine of the inventory. Names of
+// inferred machines are not known before the captures are read.
+func (f *outputFlags) checkMachine(v *inventory.Inventory) error {
+	_, notAddress := netip.ParseAddr(f.machine)
+	_, notPrefix := netip.ParsePrefix(f.machine)
+	if v == nil || f.machine == "" || notAddress == nil || notPrefix == nil {
+		return nil
+	}
+	names := make([]string, len(v.Machines))
+	for i, m := range v.Machines {
+		if strings.EqualFold(m.Name, f.machine) {
+			return nil
+		}
+		names[i] = m.Name
+	}
+	return usagef("--machine: %q is neither an address nor a machine of %s%s", f.machine, v.Name, didYouMean(f.machine, names))
 }
 
 // asked returns the formats as written; text when none is.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -107,7 +108,7 @@ type chunk struct {
 // chunkSize is large enough for the hand-over between goroutines (about 200 ns) not to matter.
 const chunkSize = 256 << 10
 
-// Read implements io.Reader. After an interrupt it returns io.EOF: what was read so far is all there is.
+// Read implements io.Reader. After an interrupt it returns os.ErrDeadlineExceeded, as a file does whose time is up.
 func (r *interruptibleReader) Read(b []byte) (int, error) {
 	if r.chunks == nil {
 		r.chunks = make(chan chunk)
@@ -116,7 +117,7 @@ func (r *interruptibleReader) Read(b []byte) (int, error) {
 	if len(r.rest) == 0 && r.err == nil {
 		select {
 		case <-r.done:
-			r.err = io.EOF
+			r.err = os.ErrDeadlineExceeded
 		case c := <-r.chunks:
 			r.rest, r.err = c.data, c.err
 		}
@@ -129,10 +130,15 @@ func (r *interruptibleReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// readAhead reads until the end or an interrupt.
+// readAhead reads until the end or an interrupt. Two buffers are enough: Read asks for a chunk when it has used up the
+// one before.
 func (r *interruptibleReader) readAhead() {
-	for {
-		data := make([]byte, chunkSize)
+	var buffers [2][]byte
+	for i := 0; ; i ^= 1 {
+		if buffers[i] == nil {
+			buffers[i] = make([]byte, chunkSize)
+		}
+		data := buffers[i]
 		n, err := r.from.Read(data)
 		select {
 		case r.chunks <- chunk{data[:n], err}:
