@@ -68,6 +68,9 @@ func check(p *problems, d draft, c *catalog.Catalog) *Inventory {
 func (k *checker) networks(list []draftNetwork) {
 	lines := map[netip.Prefix]int{}
 	for _, d := range list {
+		if d.broken && d.prefix.text == "" {
+			continue
+		}
 		what := "network " + display(d.prefix.text)
 		n := &Network{Name: k.name("network", "name", d.name), Plane: k.plane(what, d.plane), Line: d.line}
 		n.Roles = k.roles(what, d.roles, nil)
@@ -79,7 +82,7 @@ func (k *checker) networks(list []draftNetwork) {
 		case lines[prefix] > 0:
 			k.addf(d.prefix.line, "%s is given twice: first on line %d", what, lines[prefix])
 			continue
-		case len(d.roles) == 0 && n.Plane == "":
+		case len(d.roles) == 0 && !d.plane.given() && !d.broken:
 			k.addf(d.line, "%s gives its addresses neither roles nor a plane", what)
 		}
 		n.Prefix, lines[prefix] = prefix, d.prefix.line
@@ -105,7 +108,9 @@ func (k *checker) sites(d draft) {
 
 func (k *checker) machine(i int, d *draftMachine, hasSites bool) {
 	if strings.TrimSpace(d.name.text) == "" {
-		k.addf(d.line, "machine %d has no name", i+1)
+		if !d.broken {
+			k.addf(d.line, "machine %d has no name", i+1)
+		}
 		return
 	}
 	what := "machine " + display(d.name.text)
@@ -123,7 +128,7 @@ func (k *checker) machine(i int, d *draftMachine, hasSites bool) {
 		k.addf(d.site.line, "%s: site %s is not in sites%s", what, quote(m.Site), k.hint(m.Site, maps.Keys(k.places)))
 	}
 	k.managed(what, m, d)
-	if len(d.addrs) == 0 {
+	if len(d.addrs) == 0 && !d.broken {
 		k.addf(d.line, "%s has no addresses", what)
 	}
 	for _, a := range d.addrs {
@@ -356,7 +361,7 @@ func (k *checker) view(d draftView) {
 	if _, err := path.Match(w.File, ""); err != nil {
 		k.addf(d.file.line, "capture: file %s is no pattern: [ ] and \\ have a meaning in it", quote(w.File))
 	}
-	if len(d.sees) == 0 {
+	if len(d.sees) == 0 && !d.broken {
 		k.addf(d.line, "capture: sees names nothing")
 	}
 	for _, s := range d.sees {
@@ -393,7 +398,7 @@ func (v *Inventory) WithView(sees ...string) (*Inventory, error) {
 	var w View
 	for _, text := range sees {
 		if err := w.see(text, func(name string) bool { return v.Machine(name) != nil }); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w%s", err, new(problems).hint(text, maps.Keys(v.index.machines)))
 		}
 	}
 	wider := *v

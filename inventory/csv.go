@@ -75,6 +75,9 @@ func (r *csvReader) header() bool {
 	before := len(r.list)
 	for _, name := range record {
 		name = strings.ToLower(strings.TrimSpace(name))
+		if name == "product" {
+			name = "products"
+		}
 		switch {
 		case !slices.Contains(csvColumns(), name):
 			r.addf(line, "column %s is not known%s", quote(name), r.hint(name, slices.Values(csvColumns())))

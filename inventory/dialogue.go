@@ -145,10 +145,10 @@ type pairKey struct {
 type use uint8
 
 const (
-	clusterAAM use = iota // UDP 2050-2250 at both ends: HA of 3.x and 4.x
-	clusterFDM             // UDP 8182: HA of 5.0 on
-	faultTolerance         // UDP 8200
-	desktop                // UDP 4172 or 50002: PCoIP
+	clusterAAM     use = iota // UDP 2050-2250 at both ends: HA of 3.x and 4.x
+	clusterFDM                // UDP 8182: HA of 5.0 on
+	faultTolerance            // UDP 8200
+	desktop                   // UDP 4172 or 50002: PCoIP
 )
 
 // useOf returns the use of a flow, by its ports.

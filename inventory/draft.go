@@ -26,6 +26,7 @@ type draftMachine struct {
 	products, uses                          []word
 	addrs                                   []draftAddr
 	line                                    int
+	broken                                  bool // a part of it was refused already
 }
 
 type draftAddr struct {
@@ -37,12 +38,14 @@ type draftNetwork struct {
 	prefix, name, plane word
 	roles               []word
 	line                int
+	broken              bool // a part of it was refused already
 }
 
 type draftPort struct{ row, port word }
 
 type draftView struct {
-	file word
-	sees []word
-	line int
+	file   word
+	sees   []word
+	line   int
+	broken bool // a part of it was refused already
 }

@@ -107,7 +107,7 @@ func joined(roles []catalog.Role) string {
 // display returns a name of the file as it is where it is plain, else quoted: it is hostile text.
 func display(name string) string {
 	plain := name != "" && len(name) <= 60 && strings.IndexFunc(name, func(r rune) bool {
-		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:", r)
 	}) < 0
 	if plain {
 		return name

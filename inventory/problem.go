@@ -58,6 +58,9 @@ func (p *problems) addf(line int, format string, args ...any) {
 	p.list = append(p.list, Problem{File: p.file, Line: line, What: fmt.Sprintf(format, args...)})
 }
 
+// seen returns how many problems there are, kept or not.
+func (p *problems) seen() int { return len(p.list) + p.more }
+
 // full reports whether further problems are only counted. What explains them is then not worth its time: a file of
 // 4 MiB can hold a million unknown names.
 func (p *problems) full() bool { return len(p.list) == maxProblems }

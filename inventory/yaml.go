@@ -62,13 +62,14 @@ func tabbedLine(text []byte) int {
 // parseYAML returns the root node of the only document.
 func parseYAML(p *problems, text []byte) (*yaml.Node, bool) {
 	var doc, next yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(text))
+	in := &lineReader{rest: text}
+	dec := yaml.NewDecoder(in)
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0:
 		p.addf(0, "is empty: an inventory names machines, their products and addresses")
 		return nil, false
 	case err != nil:
-		p.yaml(err)
+		p.yaml(err, in.lines)
 		return nil, false
 	}
 	switch err := dec.Decode(&next); {
@@ -76,7 +77,7 @@ func parseYAML(p *problems, text []byte) (*yaml.Node, bool) {
 		p.addf(next.Line, "begins a second document: an inventory is one")
 		return nil, false
 	case !errors.Is(err, io.EOF):
-		p.yaml(err)
+		p.yaml(err, in.lines)
 		return nil, false
 	}
 	root := doc.Content[0]
@@ -87,19 +88,50 @@ func parseYAML(p *problems, text []byte) (*yaml.Node, bool) {
 	return root, true
 }
 
+// lineReader delivers one line at a time, so that it is known how far the YAML library has come.
+type lineReader struct {
+	rest  []byte
+	lines int  // delivered, the current one included
+	mid   bool // the last read ended inside a line
+}
+
+// Read implements io.Reader.
+func (r *lineReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		return 0, io.EOF
+	}
+	if !r.mid {
+		r.lines++
+	}
+	n := len(r.rest)
+	if end := bytes.IndexByte(r.rest, '\n'); end >= 0 {
+		n = end + 1
+	}
+	n = copy(p, r.rest[:n])
+	r.mid = r.rest[n-1] != '\n'
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
 // yamlError finds the line in a message of the YAML library, which carries it in the text only.
 var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// yaml notes an error of the YAML library.
-func (p *problems) yaml(err error) {
-	message := err.Error()
-	match := yamlError.FindStringSubmatch(message)
-	line := 0
-	if match != nil {
-		line, _ = strconv.Atoi(match[1])
+// yaml notes an error of the YAML library, which had read so many lines. Its own line is that of the surrounding list
+// or mapping where the next line does not fit into it.
+func (p *problems) yaml(err error, lines int) {
+	message := strings.ToValidUTF8(strings.Join(strings.Fields(err.Error()), " "), "?")
+	line := lines
+	if match := yamlError.FindStringSubmatch(message); match != nil {
 		message = message[len(match[0]):]
+		if own, err := strconv.Atoi(match[1]); err == nil && !strings.HasPrefix(message, "did not find expected") {
+			line = own
+		}
 	}
-	p.addf(line, "is not YAML: %s", strings.ToValidUTF8(strings.Join(strings.Fields(message), " "), "?"))
+	h := ""
+	if strings.HasPrefix(message, "did not find expected") || strings.HasPrefix(message, "mapping values are not allowed") {
+		h = ": check the indentation, and that brackets and quotes are closed"
+	}
+	p.addf(line, "is not YAML: %s%s", message, h)
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
@@ -187,6 +219,7 @@ func (r yamlReader) machine(n *yaml.Node) *draftMachine {
 	into := func(w *word, key string) func(*yaml.Node) {
 		return func(n *yaml.Node) { *w = r.word(n, field(key)) }
 	}
+	before := r.seen()
 	r.mapping(n, what, map[string]func(*yaml.Node){
 		"name":       into(&m.name, "name"),
 		"cluster":    into(&m.cluster, "cluster"),
@@ -196,47 +229,53 @@ func (r yamlReader) machine(n *yaml.Node) *draftMachine {
 		"products":   func(n *yaml.Node) { m.products = r.words(n, field("products")) },
 		"uses":       func(n *yaml.Node) { m.uses = r.words(n, field("uses")) },
 		"addresses": func(n *yaml.Node) {
-			r.list(n, field("addresses"), func(n *yaml.Node) { m.addrs = append(m.addrs, r.address(n, what)) })
+			r.list(n, field("addresses"), func(n *yaml.Node) { r.address(m, n, what) })
 		},
 	})
+	m.broken = r.seen() > before
 	return m
 }
 
 // address reads one address of a machine: the bare address, or a mapping.
-func (r yamlReader) address(n *yaml.Node, machine string) draftAddr {
+func (r yamlReader) address(m *draftMachine, n *yaml.Node, machine string) {
 	a := draftAddr{addr: word{line: n.Line}}
+	before := r.seen()
+	what := machine + ": an address"
 	if n.Kind == yaml.ScalarNode {
 		a.addr.text = n.Value
-		return a
+	} else {
+		r.mapping(n, what, map[string]func(*yaml.Node){
+			"address": func(n *yaml.Node) { a.addr = r.word(n, what) },
+			"roles":   func(n *yaml.Node) { a.roles = r.words(n, what+`: "roles"`) },
+			"plane":   func(n *yaml.Node) { a.plane = r.word(n, what+`: "plane"`) },
+		})
 	}
-	what := machine + ": an address"
-	r.mapping(n, what, map[string]func(*yaml.Node){
-		"address": func(n *yaml.Node) { a.addr = r.word(n, what) },
-		"roles":   func(n *yaml.Node) { a.roles = r.words(n, what+`: "roles"`) },
-		"plane":   func(n *yaml.Node) { a.plane = r.word(n, what+`: "plane"`) },
-	})
-	return a
+	if a.addr.text != "" || r.seen() == before {
+		m.addrs = append(m.addrs, a)
+	}
 }
 
 func (r yamlReader) network(n *yaml.Node) draftNetwork {
 	w := draftNetwork{line: n.Line, prefix: word{line: n.Line}}
+	before := r.seen()
 	r.mapping(n, "network", map[string]func(*yaml.Node){
 		"prefix": func(n *yaml.Node) { w.prefix = r.word(n, `network: "prefix"`) },
 		"name":   func(n *yaml.Node) { w.name = r.word(n, `network: "name"`) },
 		"roles":  func(n *yaml.Node) { w.roles = r.words(n, `network: "roles"`) },
 		"plane":  func(n *yaml.Node) { w.plane = r.word(n, `network: "plane"`) },
 	})
+	w.broken = r.seen() > before
 	return w
 }
 
 func (r yamlReader) ports(n *yaml.Node) []draftPort {
 	var list []draftPort
 	if n.Kind != yaml.MappingNode {
-		r.addf(n.Line, `"ports" is %s, not a mapping: write {R285: 1902}`, kind(n))
+		r.addf(n.Line, `ports: is %s, not a mapping: write {R285: 1902}`, kind(n))
 		return nil
 	}
-	r.pairs(n, `"ports"`, func(key, value *yaml.Node) {
-		if w := r.word(value, `"ports": the port of `+quote(key.Value)); w.given() {
+	r.pairs(n, "ports", func(key, value *yaml.Node) {
+		if w := r.word(value, "ports: the port of "+quote(key.Value)); w.given() {
 			list = append(list, draftPort{row: word{key.Value, key.Line}, port: w})
 		}
 	})
@@ -245,10 +284,12 @@ func (r yamlReader) ports(n *yaml.Node) []draftPort {
 
 func (r yamlReader) view(n *yaml.Node) draftView {
 	w := draftView{line: n.Line}
+	before := r.seen()
 	r.mapping(n, "capture", map[string]func(*yaml.Node){
 		"file": func(n *yaml.Node) { w.file = r.word(n, `capture: "file"`) },
 		"sees": func(n *yaml.Node) { w.sees = r.words(n, `capture: "sees"`) },
 	})
+	w.broken = r.seen() > before
 	return w
 }
 
