@@ -72,5 +72,6 @@
 //	drops=2/100                 pcapng: statistics, 2 of 100 received packets were dropped
 //	interval=0..60              pcapng: statistics, capture began and ended at these times
 //
-// Ethernet frames are padded to 60 bytes as on the wire. Payload is zeros. Checksums and lengths are right.
+// Ethernet frames are padded to 60 bytes as on the wire. Payload is zeros. Checksums and lengths are right. A story holds
+// at most 100,000 packets and 64 MiB.
 package capturetest

@@ -12,8 +12,11 @@ import (
 	"github.com/google/gopacket/layers"
 )
 
-// maxEvents bounds a story: a slip of the pen in a series is an error, not a gigabyte.
-const maxEvents = 100_000
+// maxEvents and maxBytes bound a story: a slip of the pen in a series is an error, not a full memory.
+const (
+	maxEvents = 100_000
+	maxBytes  = 64 << 20
+)
 
 // firstEphemeral is where the ports of * begin (IANA's dynamic ports, RFC 6335).
 const firstEphemeral = 49152
@@ -60,9 +63,6 @@ func (p *parser) parse(text string) error {
 		if err == nil && len(w) > 0 {
 			err = p.statement(w)
 		}
-		if err == nil && len(p.events) > maxEvents {
-			err = fmt.Errorf("a story holds at most %d packets", maxEvents)
-		}
 		if err != nil {
 			return &lineError{p.name, p.line, err}
 		}
@@ -104,6 +104,9 @@ func (p *parser) statement(w []string) error {
 	for _, t := range at {
 		if err := p.frameLine(t, rest, o); err != nil {
 			return err
+		}
+		if len(p.events) > maxEvents {
+			return fmt.Errorf("a story holds at most %d packets", maxEvents)
 		}
 	}
 	return nil

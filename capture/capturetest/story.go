@@ -1,6 +1,7 @@
 package capturetest
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -32,8 +33,15 @@ func Parse(name, text string) (*Story, error) {
 	s := &Story{start: p.start, file: p.file, hosts: p.hosts}
 	w := newWire(p)
 	slices.SortStableFunc(p.events, byTime)
+	size := 0
 	for _, e := range p.events {
 		frames, err := w.frames(e)
+		for _, f := range frames {
+			size += f.WireLen
+		}
+		if err == nil && size > maxBytes {
+			err = fmt.Errorf("a story holds at most %d bytes", maxBytes)
+		}
 		if err != nil {
 			return nil, &lineError{name, e.line, err}
 		}

@@ -233,6 +233,8 @@ func TestMistakes(t *testing.T) {
 		{"60..0/10 arp E1 > V", "ends before it begins"},
 		{"0..60/0 arp E1 > V", "a series repeats at most"},
 		{"0..1000000/0.001 arp E1 > V", "a series repeats at most"},
+		{"0..50000/1 E1:9 > V:9/tcp session 1 1", "a story holds at most 100000 packets"},
+		{"0..50000/1 E1:9 > V:9/udp 60000 snap=60", "a story holds at most 67108864 bytes"},
 		{"start yesterday", "want a time such as 2015-10-21T10:00:00Z"},
 		{"host E1 10.0.0.12", "host E1: the name is taken"},
 		{"host E3 10.0.0.300", `host E3: "10.0.0.300" is no address`},
@@ -271,6 +273,21 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s: got %q, want %q in it", tc.line, err, tc.want)
 		}
 	}
+}
+
+// Whatever the text, Parse ends with a story or a mistake in one of its lines.
+func FuzzParse(f *testing.F) {
+	f.Add(everything)
+	f.Add(everything + "file pcapng link=sll2 drops=1/2 interval=0..1")
+	f.Add("0 \"")
+	f.Add("host > 1.2.3.4\n0 > > >:1/tcp S")
+	f.Fuzz(func(t *testing.T, text string) {
+		if s, err := Parse("story", text); err == nil {
+			s.Pcap()
+		} else if !strings.HasPrefix(err.Error(), "story:") {
+			t.Errorf("got %q, want it to name the line", err)
+		}
+	})
 }
 
 func mustParse(t *testing.T, text string) *Story {

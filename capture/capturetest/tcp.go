@@ -17,7 +17,7 @@ import (
 const maxSegment = 1460
 
 // maxStream bounds what one session line sends each way.
-const maxStream = 64 << 20
+const maxStream = 16 << 20
 
 // conn is one side of a connection or exchange: from sends, to receives.
 type conn struct{ from, to netip.AddrPort }
