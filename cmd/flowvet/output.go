@@ -186,17 +186,15 @@ func overwrites(path string, reads []string) error {
 	return nil
 }
 
-// writable tries what writing the file will need: a new file in its folder, or the opening of what is no regular file.
+// writable tries what writing the file will need: a new file in its folder. What is written in place (a pipe, a device)
+// is not tried: opening a pipe and closing it again would be the end of the report for whoever reads it.
 func writable(path string) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		if info.IsDir() {
-			return fmt.Errorf("%s: is a folder", path)
-		}
-		file, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		return file.Close()
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s: is a folder", path)
+	case err == nil && !info.Mode().IsRegular(), strings.HasPrefix(path, "/dev/"), strings.HasPrefix(path, "/proc/"):
+		return nil
 	}
 	probe, err := os.CreateTemp(filepath.Dir(path), ".flowvet-*")
 	if err != nil {
