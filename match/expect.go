@@ -345,9 +345,6 @@ func (x *expecter) evidence(e *Expectation, known machines) Outcome {
 	best := OutcomeNone
 	for _, i := range x.collect(x.met, e, known) {
 		f := &x.findings[i]
-		if !x.g.Window.IsZero() && !f.Seconds.Intersects(x.g.Window.seconds()) {
-			continue
-		}
 		outcome := f.Outcome
 		if f.Verdict == DirectionUnconfirmed {
 			outcome = min(outcome, OneSided) // an unconfirmed direction is never a pass
@@ -367,7 +364,8 @@ func (x *expecter) otherWay(e *Expectation, known machines) bool {
 	return len(turned) > 0
 }
 
-// collect returns the indexed findings of the expectation's rows in which its subject, and a candidate, take part.
+// collect returns the indexed findings of the expectation's rows in which its subject, and a candidate, take part within
+// the window.
 func (x *expecter) collect(from map[meeting][]int, e *Expectation, known machines) []int {
 	var found []int
 	for _, r := range e.Rows {
@@ -376,13 +374,17 @@ func (x *expecter) collect(from map[meeting][]int, e *Expectation, known machine
 			at = meeting{r, e.SubjectEnd, e.Subject}
 		}
 		for _, i := range from[at] {
-			if x.concerns(e, &x.findings[i], known) && !slices.Contains(found, i) {
+			if x.concerns(e, &x.findings[i], known) && x.inWindow(&x.findings[i]) && !slices.Contains(found, i) {
 				found = append(found, i)
 			}
 		}
 	}
 	slices.Sort(found)
 	return found
+}
+
+func (x *expecter) inWindow(f *Finding) bool {
+	return x.g.Window.IsZero() || f.Seconds.Intersects(x.g.Window.seconds())
 }
 
 // concerns reports whether a finding's ends are the subject and candidates; an address of no machine is anybody's peer.
