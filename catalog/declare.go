@@ -59,7 +59,8 @@ func (d declaration) role(text string) {
 	role := Role(strings.TrimSpace(name))
 	switch {
 	case !roleName.MatchString(string(role)):
-		d.fail(string(role), "is no name for a role", "write # role: NAME is-a PARENT, the name in lower case such as backup-proxy")
+		d.fail(string(role), "is no name for a role", 
+			"write # role: NAME is-a PARENT, the name in lower case such as backup-proxy")
 		return
 	case slices.ContainsFunc(d.loader.catalog.Roles, func(info RoleInfo) bool { return info.Role == role }):
 		d.fail(string(role), "the role is known already", "")
@@ -219,7 +220,8 @@ func (d declaration) checkProduct(p Product) {
 		d.fail(p.Name, "the product has no role", "add the role that is the product: role ROLE")
 	}
 	if p.Refines != "" && !c.IsA(p.Refines, p.Role) {
-		d.fail(string(p.Refines), "is no descendant of "+quote(string(p.Role)), "a product refines its role to one of the role's kind")
+		d.fail(string(p.Refines), "is no descendant of "+quote(string(p.Role)),
+			"a product refines its role to one of the role's kind")
 	}
 	if _, ok := c.Product(p.Inherits); !ok && p.Inherits != "" {
 		d.fail(p.Inherits, "unknown product", suggest(p.Inherits, c.productNames()))

@@ -25,7 +25,10 @@ var embedded = sync.OnceValue(readEmbedded)
 
 // readEmbedded reads the embedded data. A problem in it is a mistake in the build, found by every test: it panics.
 func readEmbedded() *Catalog {
-	l := &loader{catalog: &Catalog{rowNamed: make(map[string]*Row)}, places: make(map[*Row]place), document: make(map[string]string)}
+	l := &loader{
+		catalog: &Catalog{rowNamed: make(map[string]*Row)},
+		places:  make(map[*Row]place), document: make(map[string]string),
+	}
 	c := l.catalog
 	c.Roles = readRoles(&l.found)
 	c.Products = readProducts(&l.found)

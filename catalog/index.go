@@ -94,36 +94,46 @@ func newIndex(list []*Permission) (*portIndex, bool) {
 	return x, true
 }
 
-// fill sweeps over the ports of one transport. The list is sorted, and so every set is. It returns the members counted so
-// far, and stops where they are too many.
+// fill sweeps over the ports of one transport, from one boundary of a range to the next. The list is sorted, and so every
+// set is. It returns the members counted so far, and stops where they are too many.
 func (x *portIndex) fill(t Transport, list []*Permission, members int) int {
-	starts, ends := boundaries(t, list)
+	starts, marks := boundaries(t, list)
 	i := slot(t)
 	x.sets[i] = append(x.sets[i], nil)
 	var standing []int
-	for port := range 1 << 16 {
-		if starts[port] != nil || ends[port] {
-			standing = merge(standing, starts[port], list, port)
-			if members += len(standing); members > maxMembers {
-				return members
-			}
-			x.sets[i] = append(x.sets[i], choose(list, standing))
+	for m, port := range marks {
+		standing = merge(standing, starts[port], list, port)
+		if members += len(standing); members > maxMembers {
+			return members
 		}
-		x.number[i][port] = uint16(len(x.sets[i]) - 1)
+		x.sets[i] = append(x.sets[i], choose(list, standing))
+		end := 1 << 16
+		if m+1 < len(marks) {
+			end = marks[m+1]
+		}
+		for p := port; p < end; p++ {
+			x.number[i][p] = uint16(len(x.sets[i]) - 1)
+		}
 	}
 	return members
 }
 
-// boundaries returns, for each port, which permissions (by number, ascending) begin on it and whether one has ended before it.
-func boundaries(t Transport, list []*Permission) (starts map[int][]int, ends map[int]bool) {
-	starts, ends = make(map[int][]int), make(map[int]bool)
+// boundaries returns which permissions (by number, ascending) begin on a port, and the ports on which any begins or before
+// which any ends, ascending.
+func boundaries(t Transport, list []*Permission) (starts map[int][]int, marks []int) {
+	starts = make(map[int][]int)
 	for n, p := range list {
-		if p.Transport.Has(t) {
-			starts[int(p.Ports.Lo)] = append(starts[int(p.Ports.Lo)], n)
-			ends[int(p.Ports.Hi)+1] = true
+		if !p.Transport.Has(t) {
+			continue
+		}
+		starts[int(p.Ports.Lo)] = append(starts[int(p.Ports.Lo)], n)
+		marks = append(marks, int(p.Ports.Lo))
+		if p.Ports.Hi < 1<<16-1 {
+			marks = append(marks, int(p.Ports.Hi)+1)
 		}
 	}
-	return starts, ends
+	slices.Sort(marks)
+	return starts, slices.Compact(marks)
 }
 
 // merge returns the numbers of standing that still hold the port together with those of begun, ascending.

@@ -139,6 +139,12 @@ func TestAnEmptyCatalogueAnswers(t *testing.T) {
 	if c.On(TCP, 80) != nil || c.AltOn(UDP, 80) != nil || c.Row("R001") != nil || c.IsA("a", "b") || !c.IsA("a", "a") {
 		t.Error("the zero catalogue knows something")
 	}
+	if _, err := c.Deployed("ESX 4.1"); err == nil {
+		t.Error("the zero catalogue knows a product")
+	}
+	if _, err := c.ParseQuery([]string{"esxi"}); err == nil {
+		t.Error("the zero catalogue knows a role")
+	}
 	if got := Default().On(TCP|UDP, 902); got != nil {
 		t.Error("a set of transports has permissions")
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Catalog is a set of rows with the roles and products they speak of. It never changes once loaded, and any number of
-// goroutines may read it.
+// goroutines may read it. It comes from [Default], [Load] or [Parse]; the zero Catalog documents nothing.
 type Catalog struct {
 	Rows     []*Row // built-in first, then users' in the order given
 	Roles    []RoleInfo

@@ -117,6 +117,9 @@ var versionForm = regexp.MustCompile(`^[0-9]{1,4}(\.([0-9]{1,8}|x))*( [A-Za-z0-9
 // Deployed reads a product as an inventory names it: "ESX 4.1", "VirtualCenter 2.5", "View".
 // The error names the nearest known product.
 func (c *Catalog) Deployed(text string) (Deployed, error) {
+	if c.products == nil {
+		return Deployed{}, unknown("product", text, nil)
+	}
 	words := strings.Fields(text)
 	if len(words) > 1 && strings.EqualFold(words[0], "VMware") {
 		words = words[1:]

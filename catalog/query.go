@@ -11,7 +11,7 @@ type Query struct {
 	IDs       []string // any of these rows
 	Ports     Ports    // the row's ports overlap these; zero for every port
 	Transport Transport
-	Product   string   // a product's name ("ESX 4.x"), a deployed product ("View 4.5": what applies to it) or a family ("ESX")
+	Product   string   // a product ("ESX 4.x"), a deployed one ("View 4.5": what applies to it) or a family ("ESX")
 	Roles     []Role   // each stands at one of the row's ends, or a descendant or an ancestor of it does
 	Words     []string // each stands in the row: its names as printed, its purpose, class, group or note
 }
@@ -82,9 +82,8 @@ func (c *Catalog) plausible(d Deployed) bool {
 		return true
 	}
 	n, ok := major(d.Version)
-	return ok && !strings.Contains(d.Version, " ") && slices.ContainsFunc(c.products.families[d.Family], func(p Product) bool {
-		return !p.Any() && p.covers(n)
-	})
+	covers := func(p Product) bool { return !p.Any() && p.covers(n) }
+	return ok && !strings.Contains(d.Version, " ") && slices.ContainsFunc(c.products.families[d.Family], covers)
 }
 
 // parseService reads "902", "902/udp", "2050-2250/tcp" or "udp". Both results are zero for text of another form.
@@ -125,6 +124,9 @@ func (c *Catalog) mentions(text string) bool {
 
 // vocabulary returns what a word may have been meant to be.
 func (c *Catalog) vocabulary() []string {
+	if c.products == nil || c.roles == nil {
+		return nil
+	}
 	return slices.Concat(c.products.names, c.roles.names, c.ClassWords(IfUsed), c.ClassWords(During))
 }
 

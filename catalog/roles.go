@@ -85,6 +85,9 @@ func (c *Catalog) RoleInfo(r Role) (RoleInfo, bool) {
 // RoleNamed returns the role with that name, or with that name in a document ("Client PC"); case does not count.
 // The error names the nearest known role.
 func (c *Catalog) RoleNamed(text string) (Role, error) {
+	if c.roles == nil {
+		return "", unknown("role", text, nil)
+	}
 	if role, ok := c.roles.named[fold(text)]; ok {
 		return role, nil
 	}

@@ -124,7 +124,7 @@ func (t *table) readRecords(data []byte, fail func(line int, text, hint string))
 		}
 		var bad *csv.ParseError
 		if errors.As(err, &bad) {
-			fail(bad.StartLine, strings.TrimPrefix(bad.Err.Error(), "parse error: "), `a cell with a quote is written "so ""to say"""`)
+			fail(bad.StartLine, bad.Err.Error(), `a cell with a quote is written "so ""to say"""`)
 			clean = false
 			continue
 		}
