@@ -59,7 +59,7 @@ func (d declaration) role(text string) {
 	role := Role(strings.TrimSpace(name))
 	switch {
 	case !roleName.MatchString(string(role)):
-		d.fail(string(role), "is no name for a role", 
+		d.fail(string(role), "is no name for a role",
 			"write # role: NAME is-a PARENT, the name in lower case such as backup-proxy")
 		return
 	case slices.ContainsFunc(d.loader.catalog.Roles, func(info RoleInfo) bool { return info.Role == role }):
