@@ -65,7 +65,15 @@ func (g *gatherer) finish() *Table {
 // context is done, which returns the context's.
 func (g *gatherer) run(ctx context.Context, src Source, progress func(packets uint64)) error {
 	var f Frame
-	for n := uint64(1); ; n++ {
+	for n := uint64(0); ; n++ {
+		if n%packetsPerCheck == 0 {
+			if n%packetsPerProgress == 0 && n > 0 {
+				progress(n)
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
 		err := src.Next(&f)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -74,15 +82,6 @@ func (g *gatherer) run(ctx context.Context, src Source, progress func(packets ui
 			return err
 		}
 		g.take(&f)
-		if n%packetsPerCheck != 0 {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if n%packetsPerProgress == 0 {
-			progress(n)
-		}
 	}
 }
 

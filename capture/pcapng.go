@@ -20,7 +20,6 @@ const (
 	maxBlock             = 16 << 20 // libpcap's limit
 	maxSectionInterfaces = 4096
 	maxInterfaces        = 65536
-	maxString            = 64 << 10 // bytes kept of a name or filter
 
 	blockHeader  = 8
 	blockTrailer = 4

@@ -59,7 +59,7 @@ func (r *pcapngReader) interfaceBlock(offset int64, body []byte) error {
 	err := r.options(offset, body[fixed:], func(code uint16, value []byte) error {
 		switch code {
 		case ifName:
-			i.Name = capped(value)
+			i.Name = string(value)
 		case ifFilter:
 			i.Filter = filterText(value)
 		case ifTSResol:
@@ -92,16 +92,13 @@ func (r *pcapngReader) u64(b []byte) uint64 {
 	return binary.LittleEndian.Uint64(b)
 }
 
-// capped keeps the beginning of a string, as it is.
-func capped(b []byte) string { return string(b[:min(len(b), maxString)]) }
-
 // filterText reads an if_filter: a type byte, 0 for an expression.
 func filterText(value []byte) string {
 	switch {
 	case len(value) == 0:
 		return ""
 	case value[0] == 0:
-		return capped(value[1:])
+		return string(value[1:])
 	}
 	return binaryFilter
 }

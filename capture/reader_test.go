@@ -1,0 +1,636 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fileWriter writes capture files by hand, so that the tests can write what no tool would.
+type fileWriter struct {
+	bytes.Buffer
+	order binary.AppendByteOrder
+}
+
+func (w *fileWriter) u16(v ...uint16) {
+	for _, x := range v {
+		w.Write(w.order.AppendUint16(nil, x))
+	}
+}
+
+func (w *fileWriter) u32(v ...uint32) {
+	for _, x := range v {
+		w.Write(w.order.AppendUint32(nil, x))
+	}
+}
+
+func (w *fileWriter) u64(v uint64) { w.Write(w.order.AppendUint64(nil, v)) }
+
+// pcapHeader writes a file header, version 2.4.
+func (w *fileWriter) pcapHeader(magic, snap, link uint32) {
+	w.u32(magic)
+	w.u16(2, 4)
+	w.u32(0, 0, snap, link)
+}
+
+// record writes a pcap record of a whole frame.
+func (w *fileWriter) record(seconds, fraction uint32, frame []byte) {
+	w.u32(seconds, fraction, uint32(len(frame)), uint32(len(frame)))
+	w.Write(frame)
+}
+
+// block writes a pcapng block around what body writes.
+func (w *fileWriter) block(kind uint32, body func(b *fileWriter)) {
+	b := &fileWriter{order: w.order}
+	body(b)
+	for b.Len()%4 != 0 {
+		b.WriteByte(0)
+	}
+	total := uint32(b.Len() + 12)
+	w.u32(kind, total)
+	w.Write(b.Bytes())
+	w.u32(total)
+}
+
+func (w *fileWriter) section() {
+	w.block(blockSection, func(b *fileWriter) {
+		b.u32(byteOrderMagic)
+		b.u16(1, 0)
+		b.u64(1<<64 - 1)
+	})
+}
+
+// option writes an option with its padding.
+func (w *fileWriter) option(code uint16, value []byte) {
+	w.u16(code, uint16(len(value)))
+	w.Write(value)
+	w.Write(make([]byte, -len(value)&3))
+}
+
+func (w *fileWriter) iface(link uint16, snap uint32, options func(b *fileWriter)) {
+	w.block(blockInterface, func(b *fileWriter) {
+		b.u16(link, 0)
+		b.u32(snap)
+		if options != nil {
+			options(b)
+			b.option(optionEnd, nil)
+		}
+	})
+}
+
+func (w *fileWriter) enhanced(iface uint32, stamp uint64, frame []byte) {
+	w.block(blockEnhanced, func(b *fileWriter) {
+		b.u32(iface, uint32(stamp>>32), uint32(stamp), uint32(len(frame)), uint32(len(frame)))
+		b.Write(frame)
+	})
+}
+
+func newFileWriter(big bool) *fileWriter {
+	if big {
+		return &fileWriter{order: binary.BigEndian}
+	}
+	return &fileWriter{order: binary.LittleEndian}
+}
+
+// readBytes reads a capture that lies in memory.
+func readBytes(t testing.TB, data []byte) *Capture {
+	t.Helper()
+	k := recognise(data[:min(len(data), headSizeMax)], len(data) < headSizeMax)
+	if k.format == "" {
+		t.Fatalf("not recognised: %s", k.reason)
+	}
+	c := &Capture{Format: k.format}
+	c.read(context.Background(), newWindow(bytes.NewReader(data), int64(len(data))), Options{})
+	if !c.Table.Stats.Balanced() {
+		t.Fatalf("not balanced: %+v", c.Table.Stats)
+	}
+	return c
+}
+
+// frames returns what a reader delivers, a line each.
+func frames(t testing.TB, data []byte) (lines []string, err error) {
+	t.Helper()
+	s := &stream{window: newWindow(bytes.NewReader(data), int64(len(data)))}
+	var src Source
+	if binary.BigEndian.Uint32(data) == blockSection {
+		src = newPcapngReader(s)
+	} else if src, err = newPcapReader(s); err != nil {
+		return nil, err
+	}
+	for {
+		var f Frame
+		if err := src.Next(&f); err != nil {
+			return lines, err
+		}
+		bad := ""
+		if f.BadTime {
+			bad = " bad"
+		}
+		lines = append(lines, fmt.Sprintf("%d: link %d if %d at %d%s, %d of %d", f.Number, f.Link, f.Interface, f.Nanos, bad, len(f.Data), f.WireLen))
+	}
+}
+
+func TestPcapForms(t *testing.T) {
+	frame := tcpFrame(1, false)
+	for _, tt := range []struct {
+		name  string
+		big   bool
+		magic uint32
+		want  string
+	}{
+		{"little-endian microseconds", false, magicMicros, "1: link 1 if 0 at 1445421600000007000, 154 of 154"},
+		{"big-endian microseconds", true, magicMicros, "1: link 1 if 0 at 1445421600000007000, 154 of 154"},
+		{"little-endian nanoseconds", false, magicNanos, "1: link 1 if 0 at 1445421600000000007, 154 of 154"},
+		{"big-endian nanoseconds", true, magicNanos, "1: link 1 if 0 at 1445421600000000007, 154 of 154"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newFileWriter(tt.big)
+			w.pcapHeader(tt.magic, 262144, 1)
+			w.record(1445421600, 7, frame)
+			got, err := frames(t, w.Bytes())
+			if diff := cmp.Diff([]string{tt.want}, got); diff != "" || err.Error() != "EOF" {
+				t.Errorf("error %v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestPcapRecords(t *testing.T) {
+	const second = 1445421600
+	frame := make([]byte, 100)
+	tests := []struct {
+		name  string
+		write func(w *fileWriter)
+		want  []string
+		err   string
+	}{
+		{"nothing but the header", func(w *fileWriter) {}, nil, "EOF"},
+		{"a cut frame", func(w *fileWriter) {
+			w.u32(second, 0, 60, 1500)
+			w.Write(frame[:60])
+		}, []string{"1: link 1 if 0 at 1445421600000000000, 60 of 1500"}, "EOF"},
+		{"longer than the snap length of the header", func(w *fileWriter) { w.record(second, 0, make([]byte, 70000)) },
+			[]string{"1: link 1 if 0 at 1445421600000000000, 70000 of 70000"}, "EOF"},
+		{"captured more than was on the wire: read up to the latter", func(w *fileWriter) {
+			w.u32(second, 0, 100, 60)
+			w.Write(frame)
+			w.record(second+1, 0, frame)
+		}, []string{"1: link 1 if 0 at 1445421600000000000, 60 of 60", "2: link 1 if 0 at 1445421601000000000, 100 of 100"}, "EOF"},
+		{"no length on the wire", func(w *fileWriter) {
+			w.u32(second, 0, 100, 0)
+			w.Write(frame)
+		}, []string{"1: link 1 if 0 at 1445421600000000000, 100 of 100"}, "EOF"},
+		{"a fraction of more than a second", func(w *fileWriter) { w.record(second, 4e9, frame) },
+			[]string{"1: link 1 if 0 at 1445421600000000000 bad, 100 of 100"}, "EOF"},
+		{"the last second there is", func(w *fileWriter) { w.record(1<<32-1, 0, frame) },
+			[]string{"1: link 1 if 0 at 4294967295000000000, 100 of 100"}, "EOF"},
+		{"a length bomb", func(w *fileWriter) {
+			w.record(second, 0, frame)
+			w.u32(second, 0, 2<<30, 2<<30)
+			w.Write(frame)
+		}, []string{"1: link 1 if 0 at 1445421600000000000, 100 of 100"}, "at byte 140: a packet of 2147483648 captured bytes: more than 262144"},
+		{"cut inside a record header", func(w *fileWriter) { w.u32(second) }, nil, "at byte 24: cut inside a record header: 4 of 16 bytes"},
+		{"cut inside a frame", func(w *fileWriter) { w.u32(second, 0, 100, 100, 0) }, nil, "at byte 24: cut inside a record: 20 of 116 bytes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newFileWriter(false)
+			w.pcapHeader(magicMicros, 65535, 1)
+			tt.write(w)
+			got, err := frames(t, w.Bytes())
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if err.Error() != tt.err {
+				t.Errorf("error %q, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+func TestPcapHeaderOddities(t *testing.T) {
+	frame := tcpFrame(1, false)
+	t.Run("the flags above the link type are no part of it", func(t *testing.T) {
+		w := newFileWriter(false)
+		w.pcapHeader(magicMicros, 0, 0x24000000|uint32(LinkEthernet))
+		w.record(1, 0, frame)
+		if got := readBytes(t, w.Bytes()); got.Table.Len() != 1 || got.Interfaces[0].Link != LinkEthernet {
+			t.Errorf("%d flows on link %d, want 1 on 1", got.Table.Len(), got.Interfaces[0].Link)
+		}
+	})
+	t.Run("link type 276 needs more than eight bits", func(t *testing.T) {
+		w := newFileWriter(true)
+		w.pcapHeader(magicMicros, 0, uint32(LinkCooked2))
+		w.record(1, 0, join(t, "0800 0000 00000002 0001 00 06 0050560000010000", udp32, dns))
+		if got := readBytes(t, w.Bytes()); got.Table.Len() != 1 {
+			t.Errorf("%d flows, want 1", got.Table.Len())
+		}
+	})
+	t.Run("version 2.2 has its lengths the other way round", func(t *testing.T) {
+		w := newFileWriter(false)
+		w.pcapHeader(magicMicros, 0, 1)
+		binary.LittleEndian.PutUint16(w.Bytes()[6:], 2)
+		w.u32(1, 0, 1500, 154)
+		w.Write(frame)
+		got, err := frames(t, w.Bytes())
+		if want := []string{"1: link 1 if 0 at 1000000000, 154 of 1500"}; !cmp.Equal(got, want) {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	})
+	t.Run("an unknown link type is counted, packet by packet", func(t *testing.T) {
+		w := newFileWriter(false)
+		w.pcapHeader(magicMicros, 0, 10)
+		w.record(1, 0, frame)
+		w.record(2, 0, frame)
+		got := readBytes(t, w.Bytes()).Table.Stats
+		if got.Skipped[BadLinkType] != 2 || got.LinkTypes[10] != 2 {
+			t.Errorf("skipped %d, by type %v, want 2", got.Skipped[BadLinkType], got.LinkTypes)
+		}
+	})
+}
+
+func TestAThousandRecordsWithoutAByteAreDamage(t *testing.T) {
+	w := newFileWriter(false)
+	w.pcapHeader(magicMicros, 0, 1)
+	w.record(1, 0, tcpFrame(1, false))
+	start := int64(w.Len())
+	w.Write(make([]byte, 16*100_000))
+	c := readBytes(t, w.Bytes())
+	want := &Damage{Offset: start + 16*(maxZeroRecords-1), Reason: "1000 packets without a byte in a row"}
+	if diff := cmp.Diff(want, c.Damage); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := c.Table.Stats; got.Flowed != 1 || got.Read != maxZeroRecords {
+		t.Errorf("read %d, in flows %d, want %d, 1", got.Read, got.Flowed, maxZeroRecords)
+	}
+}
+
+func TestPcapngForms(t *testing.T) {
+	frame := tcpFrame(1, false)
+	for _, big := range []bool{false, true} {
+		t.Run(fmt.Sprintf("big-endian %v", big), func(t *testing.T) {
+			w := newFileWriter(big)
+			w.section()
+			w.iface(1, 0, nil)
+			w.iface(101, 96, func(b *fileWriter) {
+				b.option(ifName, []byte("eth\x1b[1m1"))
+				b.option(ifFilter, []byte("\x00tcp port 443"))
+				b.option(ifTSResol, []byte{9})
+			})
+			w.block(0xbad, func(b *fileWriter) { b.u32(1, 2, 3) })
+			w.enhanced(0, 1445421600_000007, frame)
+			w.enhanced(1, 1445421600_000000007, frame[14:])
+			w.block(blockSimplePacket, func(b *fileWriter) {
+				b.u32(154)
+				b.Write(frame)
+			})
+			w.block(blockPacket, func(b *fileWriter) {
+				b.u16(1, 0xffff)
+				stamp := uint64(1445421601_000000009)
+				b.u32(uint32(stamp>>32), uint32(stamp), 96, 140)
+				b.Write(frame[14:110])
+			})
+			got, err := frames(t, w.Bytes())
+			want := []string{
+				"1: link 1 if 0 at 1445421600000007000, 154 of 154",
+				"2: link 101 if 1 at 1445421600000000007, 140 of 140",
+				"3: link 1 if 0 at 1445421600000000007 bad, 154 of 154",
+				"4: link 101 if 1 at 1445421601000000009, 96 of 140",
+			}
+			if diff := cmp.Diff(want, got); diff != "" || err.Error() != "EOF" {
+				t.Errorf("error %v (-want +got):\n%s", err, diff)
+			}
+			wantInterfaces := []Interface{{Link: 1}, {Link: 101, SnapLen: 96, Name: "eth\x1b[1m1", Filter: "tcp port 443"}}
+			if diff := cmp.Diff(wantInterfaces, readBytes(t, w.Bytes()).Interfaces); diff != "" {
+				t.Errorf("interfaces (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPcapngSectionsHaveTheirOwnOrderAndInterfaces(t *testing.T) {
+	first, second := newFileWriter(false), newFileWriter(true)
+	first.section()
+	first.iface(101, 0, nil)
+	first.enhanced(0, 1e6, tcpFrame(1, false)[14:])
+	second.section()
+	second.iface(1, 0, nil)
+	second.enhanced(0, 2e6, tcpFrame(1, true))
+	got, err := frames(t, append(first.Bytes(), second.Bytes()...))
+	want := []string{"1: link 101 if 0 at 1000000000, 140 of 140", "2: link 1 if 1 at 2000000000, 154 of 154"}
+	if diff := cmp.Diff(want, got); diff != "" || err.Error() != "EOF" {
+		t.Errorf("error %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestPcapngSimplePacketObeysTheSnapLength(t *testing.T) {
+	w := newFileWriter(false)
+	w.section()
+	w.iface(1, 60, nil)
+	w.block(blockSimplePacket, func(b *fileWriter) {
+		b.u32(154)
+		b.Write(make([]byte, 60))
+	})
+	got, _ := frames(t, w.Bytes())
+	if want := []string{"1: link 1 if 0 at 0 bad, 60 of 154"}; !cmp.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestPcapngTimes(t *testing.T) {
+	const second = 1445421600
+	tests := []struct {
+		name       string
+		resolution []byte
+		offset     int64
+		stamp      uint64
+		want       int64
+		bad        bool
+	}{
+		{"seconds", []byte{0}, 0, second, second * 1e9, false},
+		{"powers of two", []byte{0x80 | 10}, 0, second<<10 + 512, second*1e9 + 5e8, false},
+		{"2^-63 of a second", []byte{0x80 | 63}, 0, 1 << 62, 5e8, false},
+		{"10^-19 of a second", []byte{19}, 0, 15e18, 15e8, false},
+		{"an offset", []byte{6}, second, 7, second*1e9 + 7000, false},
+		{"before 1970", []byte{6}, -1, 0, 0, true},
+		{"after 2106", []byte{6}, 0, 1 << 63, 0, true},
+		{"an offset beyond everything", []byte{6}, 1<<63 - 1, 1, 0, true},
+		{"all bits set", []byte{0}, -1 << 63, 1<<64 - 1, 0, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newFileWriter(false)
+			w.section()
+			w.iface(1, 0, func(b *fileWriter) {
+				b.option(ifTSResol, tt.resolution)
+				b.option(ifTSOffset, binary.LittleEndian.AppendUint64(nil, uint64(tt.offset)))
+			})
+			w.enhanced(0, tt.stamp, make([]byte, 4))
+			r := newPcapngReader(&stream{window: newWindow(&w.Buffer, -1)})
+			var f Frame
+			if err := r.Next(&f); err != nil {
+				t.Fatal(err)
+			}
+			if f.Nanos != tt.want || f.BadTime != tt.bad {
+				t.Errorf("got %d, bad %v, want %d, %v", f.Nanos, f.BadTime, tt.want, tt.bad)
+			}
+		})
+	}
+}
+
+func TestPcapngDamage(t *testing.T) {
+	frame := tcpFrame(1, false)
+	after := func(write func(w *fileWriter)) []byte {
+		w := newFileWriter(false)
+		w.section() // 28 bytes
+		w.iface(1, 0, nil)
+		w.enhanced(0, 1e6, frame) // ends at byte 236
+		write(w)
+		return w.Bytes()
+	}
+	tests := []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"block length 0", after(func(w *fileWriter) { w.u32(blockEnhanced, 0, 0) }), "at byte 236: block length 0: less than 12"},
+		{"block length 13", after(func(w *fileWriter) { w.u32(blockEnhanced, 13, 0) }), "at byte 236: block length 13: not a multiple of 4"},
+		{"block length near 4 GiB", after(func(w *fileWriter) { w.u32(99, 0xfffffff0, 0) }), "at byte 236: block length 4294967280: more than 16777216"},
+		{"block of 16 MiB that is not there", after(func(w *fileWriter) { w.u32(blockEnhanced, 16<<20, 0) }), "at byte 236: cut inside a block: 12 of 16777216 bytes"},
+		{"unknown block of 16 MiB that is not there", after(func(w *fileWriter) { w.u32(99, 16<<20, 0) }), "at byte 236: cut inside a block: 12 of 16777216 bytes"},
+		{"trailer of another length", after(func(w *fileWriter) { w.u32(blockInterface, 20, 1, 0, 24) }), "at byte 236: block length 20 at its start, 24 at its end"},
+		{"trailer of another length, unknown block", after(func(w *fileWriter) { w.u32(99, 12, 16) }), "at byte 236: block length 12 at its start, 16 at its end"},
+		{"a packet larger than its block", after(func(w *fileWriter) {
+			w.block(blockEnhanced, func(b *fileWriter) { b.u32(0, 0, 0, 1000, 1000, 0) })
+		}), "at byte 236: a packet of 1000 captured bytes in a block with room for 4"},
+		{"a packet of 2 GiB", after(func(w *fileWriter) {
+			w.block(blockEnhanced, func(b *fileWriter) { b.u32(0, 0, 0, 2<<30, 2<<30, 0) })
+		}), "at byte 236: a packet of 2147483648 captured bytes: more than 262144"},
+		{"a packet block without its fields", after(func(w *fileWriter) {
+			w.block(blockEnhanced, func(b *fileWriter) { b.u32(0) })
+		}), "at byte 236: packet block of 16 bytes: less than 32"},
+		{"an unknown interface", after(func(w *fileWriter) { w.enhanced(1, 0, frame) }), "at byte 236: interface 1 of a section that has described 1"},
+		{"a packet before any interface of its section", after(func(w *fileWriter) {
+			w.section()
+			w.enhanced(0, 0, frame)
+		}), "at byte 264: interface 0 of a section that has described 0"},
+		{"a simple packet before any interface", after(func(w *fileWriter) {
+			w.section()
+			w.block(blockSimplePacket, func(b *fileWriter) { b.u32(0) })
+		}), "at byte 264: interface 0 of a section that has described 0"},
+		{"statistics of an unknown interface", after(func(w *fileWriter) {
+			w.block(blockStatistics, func(b *fileWriter) { b.u32(7, 0, 0) })
+		}), "at byte 236: interface 7 of a section that has described 1"},
+		{"a resolution of 10^-64", after(func(w *fileWriter) {
+			w.iface(1, 0, func(b *fileWriter) { b.option(ifTSResol, []byte{64}) })
+		}), "at byte 236: time stamp resolution 40: not a power of 10 up to 19 or of 2 up to 63"},
+		{"a resolution of 2^-64", after(func(w *fileWriter) {
+			w.iface(1, 0, func(b *fileWriter) { b.option(ifTSResol, []byte{0x80 | 64}) })
+		}), "at byte 236: time stamp resolution c0: not a power of 10 up to 19 or of 2 up to 63"},
+		{"an option beyond its block", after(func(w *fileWriter) {
+			w.block(blockInterface, func(b *fileWriter) {
+				b.u16(1, 0)
+				b.u32(0)
+				b.u16(ifName, 60000)
+			})
+		}), "at byte 236: option 2 of 60000 bytes where 0 are left"},
+		{"a section of another version", after(func(w *fileWriter) {
+			w.section()
+			binary.LittleEndian.PutUint16(w.Bytes()[236+12:], 2)
+		}), "at byte 236: pcapng version 2.0: only 1.x can be read"},
+		{"a section without a byte order", after(func(w *fileWriter) { w.u32(blockSection, 28, 0xdeadbeef, 0, 0, 0, 28) }), "at byte 236: byte-order magic efbeadde: not pcapng"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := readBytes(t, tt.data)
+			if c.Damage == nil || c.Damage.Error() != tt.want {
+				t.Errorf("damage %v, want %s", c.Damage, tt.want)
+			}
+			if got := c.Table.Stats.Flowed; got != 1 {
+				t.Errorf("%d packets before the damage, want 1", got)
+			}
+		})
+	}
+}
+
+func TestPcapngStopsAtTooManyInterfaces(t *testing.T) {
+	w := newFileWriter(false)
+	w.section()
+	for range maxSectionInterfaces + 1 {
+		w.iface(1, 0, nil)
+	}
+	c := readBytes(t, w.Bytes())
+	if c.Damage == nil || c.Damage.Reason != "more than 4096 interfaces in a section" || len(c.Interfaces) != maxSectionInterfaces {
+		t.Errorf("damage %v with %d interfaces", c.Damage, len(c.Interfaces))
+	}
+}
+
+func TestPcapngStatistics(t *testing.T) {
+	const second = 1445421600
+	stats := func(start, end uint64, drops ...uint64) func(w *fileWriter) {
+		return func(w *fileWriter) {
+			w.block(blockStatistics, func(b *fileWriter) {
+				b.u32(0, 0, 0)
+				for i, at := range []uint64{start, end} {
+					var v []byte
+					v = w.order.AppendUint32(v, uint32(at>>32))
+					b.option(uint16(isbStart+i), w.order.AppendUint32(v, uint32(at)))
+				}
+				b.option(isbReceived, w.order.AppendUint64(nil, 1000))
+				for i, n := range drops {
+					b.option([]uint16{isbDropped, isbOSDrop}[i], w.order.AppendUint64(nil, n))
+				}
+			})
+		}
+	}
+	want := func(start, end int64, dropped uint64, counted bool) Interface {
+		return Interface{Link: 1, Start: start, End: end, Received: 1000, Dropped: dropped, Counted: counted}
+	}
+	tests := []struct {
+		name  string
+		write func(w *fileWriter)
+		want  Interface
+	}{
+		{"an interval and drops of both kinds", stats((second-60)*1e9, (second+60)*1e9, 3, 4), want((second-60)*1e9, (second+60)*1e9, 7, true)},
+		{"drops not recorded", stats((second-60)*1e9, (second+60)*1e9), want((second-60)*1e9, (second+60)*1e9, 0, false)},
+		{"microseconds whatever the resolution, as dumpcap writes them", stats((second-60)*1e6, (second+60)*1e6, 0), want((second-60)*1e9, (second+60)*1e9, 0, true)},
+		{"a year off", stats((second-31536000)*1e9, (second+60)*1e9, 0), want(0, 0, 0, true)},
+		{"ends before it starts", stats((second+60)*1e9, (second-60)*1e9, 0), want(0, 0, 0, true)},
+		{"all bits set", stats(1<<64-1, 1<<64-1, 1<<64-1, 1<<64-1), want(0, 0, 1<<64-1, true)},
+		{"the last block counts", func(w *fileWriter) {
+			stats((second-60)*1e9, second*1e9, 1)(w)
+			stats((second-60)*1e9, (second+1)*1e9, 5)(w)
+		}, want((second-60)*1e9, (second+1)*1e9, 5, true)},
+	}
+	for _, big := range []bool{false, true} {
+		for _, tt := range tests {
+			t.Run(fmt.Sprintf("%s, big-endian %v", tt.name, big), func(t *testing.T) {
+				w := newFileWriter(big)
+				w.section()
+				w.iface(1, 0, func(b *fileWriter) { b.option(ifTSResol, []byte{9}) })
+				w.enhanced(0, second*1e9, tcpFrame(1, false))
+				tt.write(w)
+				c := readBytes(t, w.Bytes())
+				if c.Damage != nil {
+					t.Fatal(c.Damage)
+				}
+				if diff := cmp.Diff([]Interface{tt.want}, c.Interfaces); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+func TestPcapngStringsAreKeptAsTheyAre(t *testing.T) {
+	w := newFileWriter(false)
+	w.section()
+	w.iface(1, 0, func(b *fileWriter) {
+		b.option(ifName, bytes.Repeat([]byte{0xff}, 65535))
+		b.option(ifFilter, []byte{1, 2, 3})
+	})
+	got := readBytes(t, w.Bytes()).Interfaces[0]
+	if got.Name != strings.Repeat("\xff", 65535) || got.Filter != binaryFilter {
+		t.Errorf("name of %d bytes, filter %q", len(got.Name), got.Filter)
+	}
+}
+
+// sampleFiles returns a small capture in each format and where its records or blocks end.
+func sampleFiles() map[string]struct {
+	data []byte
+	ends map[int]int // offset of a boundary: packets before it
+} {
+	type sample = struct {
+		data []byte
+		ends map[int]int
+	}
+	all := map[string]sample{}
+	for _, big := range []bool{false, true} {
+		w := newFileWriter(big)
+		w.pcapHeader(magicMicros, 0, 1)
+		ends := map[int]int{w.Len(): 0}
+		for i := range 4 {
+			w.record(uint32(i), 0, tcpFrame(i, i%2 == 0))
+			ends[w.Len()] = i + 1
+		}
+		all[fmt.Sprintf("pcap, big-endian %v", big)] = sample{w.Bytes(), ends}
+
+		w = newFileWriter(big)
+		w.section()
+		ends = map[int]int{w.Len(): 0}
+		w.iface(1, 0, func(b *fileWriter) { b.option(ifName, []byte("vmnic0")) })
+		ends[w.Len()] = 0
+		for i := range 4 {
+			w.enhanced(0, uint64(i), tcpFrame(i, i%2 == 0))
+			ends[w.Len()] = i + 1
+			w.block(99, func(b *fileWriter) { b.u32(1, 2) })
+			ends[w.Len()] = i + 1
+		}
+		all[fmt.Sprintf("pcapng, big-endian %v", big)] = sample{w.Bytes(), ends}
+	}
+	return all
+}
+
+// TestCutAtEveryByte is fault 1: every whole packet before the cut is there, and the cut is seen unless it lies exactly
+// between two records.
+func TestCutAtEveryByte(t *testing.T) {
+	for name, sample := range sampleFiles() {
+		t.Run(name, func(t *testing.T) {
+			packets := 0
+			start := 0
+			for cut := 1; cut <= len(sample.data); cut++ {
+				data := sample.data[:cut]
+				if string(data) == "\n" {
+					continue // one line feed is text
+				}
+				n, boundary := sample.ends[cut]
+				if boundary {
+					packets, start = n, cut
+				}
+				c := readBytes(t, data)
+				if got := int(c.Table.Stats.Read); got != packets {
+					t.Fatalf("cut at %d: %d packets, want %d", cut, got, packets)
+				}
+				if got := c.Damage != nil; got == boundary {
+					t.Fatalf("cut at %d, a boundary: %v: damage %v", cut, boundary, c.Damage)
+				}
+				if c.Damage != nil && c.Damage.Offset != int64(start) {
+					t.Fatalf("cut at %d: damage %v, want it at %d", cut, c.Damage, start)
+				}
+				if c.Size != int64(cut) {
+					t.Fatalf("cut at %d: %d bytes read", cut, c.Size)
+				}
+			}
+		})
+	}
+}
+
+// TestDamageCostsNoMemory is fault 3: every word of a small file in turn is made enormous.
+func TestDamageCostsNoMemory(t *testing.T) {
+	for name, sample := range sampleFiles() {
+		t.Run(name, func(t *testing.T) {
+			for at := 4; at+4 <= len(sample.data); at += 4 {
+				for _, bomb := range []uint32{0xffffffff, 0x7ffffff0, 0xf0ffff7f, 0x01000000, 1} {
+					data := bytes.Clone(sample.data)
+					binary.LittleEndian.PutUint32(data[at:], bomb)
+					if recognise(data, false).format == "" {
+						continue
+					}
+					var before, after runtime.MemStats
+					runtime.ReadMemStats(&before)
+					readBytes(t, data)
+					runtime.ReadMemStats(&after)
+					if got := after.TotalAlloc - before.TotalAlloc; got > 4<<20 {
+						t.Fatalf("word %08x at %d: %d bytes allocated", bomb, at, got)
+					}
+				}
+			}
+		})
+	}
+}
