@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"flowvet/catalog"
@@ -81,8 +82,12 @@ func (p *program) catalog(args []string) (int, error) {
 		return statusUsage, err
 	}
 	query, err := c.ParseQuery(words)
+	if services := servicesNamed(c, words); err != nil && len(services) > 0 {
+		p.listServices(services)
+		return statusGood, nil
+	}
 	if err != nil {
-		return statusUsage, usagef("catalog: %w", err)
+		return statusUsage, usagef("catalog: %w; see flowvet catalog --help", err)
 	}
 	if err := f.narrow(&query, c); err != nil {
 		return statusUsage, err
@@ -150,6 +155,30 @@ func (p *program) lintCatalogs(args []string) (int, error) {
 	return status, nil
 }
 
+// servicesNamed returns the services of the document's opening list that have the words in their names: telnet and NIS
+// stand there and have no row.
+func servicesNamed(c *catalog.Catalog, words []string) (named []catalog.Service) {
+	text := strings.ToLower(strings.Join(words, " "))
+	for _, s := range c.Services {
+		if text != "" && strings.Contains(strings.ToLower(s.Name), text) {
+			named = append(named, s)
+		}
+	}
+	return named
+}
+
+// listServices prints services that no row names.
+func (p *program) listServices(services []catalog.Service) {
+	for _, s := range services {
+		ports := make([]string, len(s.Ports))
+		for i, r := range s.Ports {
+			ports[i] = servicePort(r, s.Transport)
+		}
+		p.hang(fmt.Sprintf("%-14s ", s.Name), strings.Join(ports, ", ")+when(s.Insecure, ", marked insecure")+": "+s.Means)
+	}
+	fmt.Fprintln(p.stdout, "\nNamed in the document's opening list. No row documents it.")
+}
+
 // marked names the insecure service that owns the port of a query: the document marks telnet, and has no row for it.
 func marked(c *catalog.Catalog, q catalog.Query) string {
 	for _, t := range []catalog.Transport{catalog.TCP, catalog.UDP} {
@@ -185,7 +214,12 @@ func (p *program) list(rows []*catalog.Row) {
 
 // service is the row's port with its transport: "902/udp", "2050-2250/tcp+udp".
 func service(r *catalog.Row) string {
-	return r.Ports.String() + "/" + strings.ToLower(strings.ReplaceAll(r.Transport.String(), "/", "+"))
+	return servicePort(r.Ports, r.Transport)
+}
+
+// servicePort writes ports with their transport.
+func servicePort(ports catalog.Ports, t catalog.Transport) string {
+	return ports.String() + "/" + strings.ToLower(strings.ReplaceAll(t.String(), "/", "+"))
 }
 
 // ends says who speaks to whom, as the document prints it; the arrow points to the end that listens.
@@ -207,12 +241,23 @@ func (p *program) wholeRow(c *catalog.Catalog, r *catalog.Row) {
 			p.hang(fmt.Sprintf("  %-11s ", line.name), line.text)
 		}
 	}
-	for _, permission := range c.Permissions(r) {
-		if r.OnWire {
-			p.hang(fmt.Sprintf("  %-11s ", "permits"), fmt.Sprintf("%s -> %s, port %s",
-				roles(permission.From), roles(permission.To), service(r)))
+	if r.OnWire {
+		for _, text := range permits(c, r) {
+			p.hang(fmt.Sprintf("  %-11s ", "permits"), text)
 		}
 	}
+}
+
+// permits says who may speak to whom by a row, each pair of roles once.
+func permits(c *catalog.Catalog, r *catalog.Row) []string {
+	var texts []string
+	for _, permission := range c.Permissions(r) {
+		text := fmt.Sprintf("%s -> %s, port %s", roles(permission.From), roles(permission.To), service(r))
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }
 
 // fact is one line of what is known of a row.

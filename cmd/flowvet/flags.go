@@ -42,7 +42,31 @@ func (f *flagSet) parse(p *program, args []string) ([]string, error) {
 
 // help prints the text and the flags.
 func (f *flagSet) help(p *program) {
-	fmt.Fprintf(p.stdout, "%s\nFlags:\n%s", f.teaches, f.FlagUsagesWrapped(p.screen.width))
+	fmt.Fprint(p.stdout, f.teaches)
+	if !f.HasFlags() {
+		return
+	}
+	fmt.Fprint(p.stdout, "\nFlags:\n")
+	f.VisitAll(func(flag *pflag.Flag) {
+		label, text := describe(flag)
+		p.hang(fmt.Sprintf("%-*s", flagColumn, label), text)
+	})
+}
+
+// flagColumn is where the texts of the flags begin: behind the longest label but for a few.
+const flagColumn = 30
+
+// describe returns a flag with the name of its value, and what it does.
+func describe(flag *pflag.Flag) (label, text string) {
+	value, text := pflag.UnquoteUsage(flag)
+	if flag.Value.Type() == "bool" {
+		value = ""
+	}
+	label = "      --" + flag.Name
+	if flag.Shorthand != "" {
+		label = "  -" + flag.Shorthand + ", --" + flag.Name
+	}
+	return strings.TrimRight(label+" "+value, " ") + "  ", text
 }
 
 // explain turns an error of pflag into one line with the nearest flag.

@@ -27,14 +27,14 @@ type outputFlags struct {
 
 // bind registers the flags.
 func (f *outputFlags) bind(flags *flagSet) {
-	flags.StringArrayVar(&f.formats, "format", nil, "`F[=FILE]`: "+strings.Join(report.Names(), ", ")+"; with a file as often as wanted (default text)")
+	flags.StringArrayVar(&f.formats, "format", nil, "`F[=FILE]`, F one of "+strings.Join(report.Names(), ", ")+" (default text); repeatable, each but one with a file of its own")
 	flags.StringVarP(&f.file, "output", "o", "", "write the format that has no file of its own to `FILE`")
 	flags.BoolVar(&f.json, "json", false, "short for --format json")
-	flags.StringVar(&f.machine, "machine", "", "show only what touches `NAME|ADDRESS|PREFIX`")
-	flags.StringSliceVar(&f.only, "only", nil, "show only a bucket or verdict, such as undocumented or wrong-target: `WORD`,… (repeatable)")
-	flags.IntVar(&f.limit, "limit", report.DefaultLimit, "entries a section of the text report shows; 0 shows all `N`")
+	flags.StringVar(&f.machine, "machine", "", "show only what touches a machine, an address or a prefix (`WHAT`)")
+	flags.StringSliceVar(&f.only, "only", nil, "show only a bucket or a verdict, such as undocumented or wrong-target: `WORD`, or words with commas (repeatable)")
+	flags.IntVar(&f.limit, "limit", report.DefaultLimit, fmt.Sprintf("show at most `N` entries in a section of the text report, 0 for all (default %d)", report.DefaultLimit))
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "each documented conversation, and where every packet went")
-	flags.StringVar(&f.color, "color", "auto", "`WHEN` to colour the text report: auto, always or never")
+	flags.StringVar(&f.color, "color", "auto", "`WHEN` to colour the text report: auto, always or never (default auto)")
 }
 
 // sink is one format and where it goes.
