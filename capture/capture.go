@@ -215,7 +215,7 @@ func (d *Damage) Error() string { return fmt.Sprintf("at byte %d: %s", d.Offset,
 type Capture struct {
 	Name        string // as given, or the path found in a folder; "-" for standard input; hostile
 	Format      string // "pcap", "pcapng"
-	Size        int64  // bytes read
+	Size        int64  // bytes read: up to the damage, where there is any
 	Interfaces  []Interface
 	First, Last int64 // earliest and latest packet; valid iff Table.Stats.Read > 0
 	Damage      *Damage

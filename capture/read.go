@@ -58,7 +58,10 @@ func (c *Capture) read(ctx context.Context, w *window, opt Options) {
 	case !errors.As(err, &c.Damage):
 		c.Damage = &Damage{Offset: s.offset(), Reason: err.Error()}
 	}
-	c.Size = s.end()
+	c.Size = s.offset()
+	if c.Damage != nil {
+		c.Size = c.Damage.Offset
+	}
 	c.Interfaces = s.interfaces
 	c.Table = g.finish()
 }

@@ -603,8 +603,8 @@ func TestCutAtEveryByte(t *testing.T) {
 				if c.Damage != nil && c.Damage.Offset != int64(start) {
 					t.Fatalf("cut at %d: damage %v, want it at %d", cut, c.Damage, start)
 				}
-				if c.Size != int64(cut) {
-					t.Fatalf("cut at %d: %d bytes read", cut, c.Size)
+				if c.Size != int64(start) {
+					t.Fatalf("cut at %d: %d bytes read, want %d", cut, c.Size, start)
 				}
 			}
 		})

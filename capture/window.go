@@ -32,9 +32,6 @@ func newWindow(r io.Reader, size int64) *window {
 // offset is where the next byte to be consumed lies in the stream.
 func (w *window) offset() int64 { return w.base + int64(w.lo) }
 
-// end is where the bytes end that have been read from the stream.
-func (w *window) end() int64 { return w.base + int64(w.hi) }
-
 // peek returns the next n bytes without consuming them, or fewer when the stream ends before; then err says why. They are
 // valid until the next call of peek or skip.
 func (w *window) peek(n int) []byte {
