@@ -191,7 +191,9 @@ func TestHostileSizesAreRefusedSoon(t *testing.T) {
 		{"4 MiB and a byte", strings.Repeat("#", MaxFileSize+1), "lab.yaml: is larger than 4 MiB: no inventory is"},
 		{"alias bomb", bomb, `lab.yaml:1: the inventory: key "a" is not known`},
 		{"200,000 levels", strings.Repeat("[", 200_000), "lab.yaml:1: is not YAML: exceeded max depth of 10000"},
-		{"300,000 unknown services", "uses: [" + strings.Repeat("dnx,", 300_000) + "]", `lab.yaml:1: service "dnx" is not known: did you mean "dns"?`},
+		{"a million elements", "uses: [" + strings.Repeat("x,", 1_000_000) + "]", "lab.yaml: has more than 250000 lines and elements of lists: no inventory has"},
+		{"a million lines", "uses: [ha]\n" + strings.Repeat("\n", 1_000_000), "lab.yaml: has more than 250000 lines and elements of lists: no inventory has"},
+		{"200,000 unknown services", "uses: [" + strings.Repeat("dnx,", 200_000) + "]", `lab.yaml:1: service "dnx" is not known: did you mean "dns"?`},
 		{"40,000 machines with unknown managers", "machines:\n" + many(40_000, "- {name: m%d, addresses: [10.1.%d.%d], managed-by: zz}\n"), ""},
 		{"20,000 networks and machines", "networks:\n" + many(20_000, "- {prefix: '2001:%x:%x%02x::/64', plane: mgmt}\n") + "machines:\n" + many(20_000, "- {name: m%d, addresses: ['2001:1::%x:%x']}\n"), "<nil>"},
 	} {

@@ -152,15 +152,17 @@ func (s *series) add(side *capture.Side, seconds capture.Seconds) {
 	}
 }
 
-// maxInstants caps the whole seconds that a series takes from its flows: a day of heartbeats has 8,640.
+// maxInstants caps the whole seconds taken from one flow: a day of heartbeats has 8,640.
 const maxInstants = 10_000
 
 // appendSeconds appends the seconds that lie between the side's first and last packet.
 func appendSeconds(instants []int64, seconds capture.Seconds, side *capture.Side) []int64 {
+	room := maxInstants
 	for _, run := range seconds {
 		from, to := max(run.First, side.First/1e9+1), min(run.Last, side.Last/1e9-1)
-		for s := from; s <= to && len(instants) < maxInstants; s++ {
+		for s := from; s <= to && room > 0; s++ {
 			instants = append(instants, s*1e9)
+			room--
 		}
 	}
 	return instants

@@ -119,15 +119,24 @@ func TestWhatALabDeclares(t *testing.T) {
 		esx01.Line, v.Machine("esx09").Unmanaged, v.Machine("nobody") == nil, v.Sites, v.Uses, v.Ports, v.Warnings,
 	}
 	want := []any{
-		[]catalog.Deployed{{Family: "ESX", Version: "4.1"}}, "prod", "main", "vcenter01", false, []string{"nfs"}, []string{"ha"},
-		6, true, true, []string{"main", "recovery"}, []string{"dns", "ntp", "ha"}, map[string]uint16{"R285": 1902}, []string(nil),
+		[]catalog.Deployed{{Family: "ESX", Version: "4.1"}},
+		"prod", "main", "vcenter01", false,
+		[]string{"nfs"},
+		[]string{"ha"},
+		6, true, true,
+		[]string{"main", "recovery"},
+		[]string{"dns", "ntp", "ha"},
+		map[string]uint16{"R285": 1902},
+		[]string(nil),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	grants := []Grant{
-		{"dns-server", Declared, "lab.yaml:15"}, {"esx-classic", Declared, "lab.yaml:14"},
-		{"hypervisor-host", Declared, "lab.yaml:14"}, {"snmp-manager", Declared, "lab.yaml:15"},
+		{"dns-server", Declared, "lab.yaml:15"},
+		{"esx-classic", Declared, "lab.yaml:14"},
+		{"hypervisor-host", Declared, "lab.yaml:14"},
+		{"snmp-manager", Declared, "lab.yaml:15"},
 	}
 	gotGrants := v.Roles(esx01)
 	for i := range gotGrants { // of the two hosts' addresses, either line will do
@@ -212,9 +221,11 @@ func TestWarnings(t *testing.T) {
 			"networks: [{prefix: 10.1.0.0/24, roles: [ntp-server]}]\nuses: [ntp]\n", nil},
 		{"a service between hosts needs no server", one("products: [ESX 4.1], addresses: [10.0.0.1]") + "uses: [ha]\n", nil},
 		{"a service whose other end is any client", one("products: [ESX 4.1], addresses: [10.0.0.1]") + "uses: [ssh]\n", nil},
-		{"a machine that has nothing to do with its service",
+		{
+			"a machine that has nothing to do with its service",
 			"machines:\n  - {name: d, uses: [ha], addresses: [{address: 10.0.0.1, roles: [dns-server]}]}\n  - {name: e, products: [ESX 4], addresses: [10.0.0.2]}\n",
-			[]string{"lab.yaml:2: machine d uses ha, but plays no role in it"}},
+			[]string{"lab.yaml:2: machine d uses ha, but plays no role in it"},
+		},
 	} {
 		if diff := cmp.Diff(c.want, parse(t, "lab.yaml", c.text).Warnings); diff != "" {
 			t.Errorf("%s: -want +got\n%s", c.why, diff)

@@ -52,7 +52,7 @@ func (w *vocabulary) role(name string) (catalog.Role, error) {
 	case 1:
 		return roles[0], nil
 	default:
-		return "", fmt.Errorf("role %s is printed for several roles: name one of %s", quote(name), joined(roles))
+		return "", fmt.Errorf("role %s is printed for several roles: name one of %s", quote(name), roleList(roles))
 	}
 }
 
@@ -95,8 +95,8 @@ func excludes(c *catalog.Catalog, a, b catalog.Role) bool {
 	})
 }
 
-// joined lists roles for a message.
-func joined(roles []catalog.Role) string {
+// roleList lists roles for a message.
+func roleList(roles []catalog.Role) string {
 	names := make([]string, len(roles))
 	for i, r := range roles {
 		names[i] = string(r)

@@ -73,10 +73,13 @@ func (p *problems) hint(name string, among iter.Seq[string]) string {
 	if p.full() {
 		return ""
 	}
-	names := slices.Sorted(among)
-	if len(names) > maxHint {
-		return ""
+	var names []string
+	for n := range among {
+		if names = append(names, n); len(names) > maxHint {
+			return ""
+		}
 	}
+	slices.Sort(names)
 	if near := catalog.Nearest(name, names); near != "" {
 		return fmt.Sprintf(": did you mean %q?", near)
 	}

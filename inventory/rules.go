@@ -135,15 +135,11 @@ func (in *inference) vMotion() {
 		if bulk <= 1e6 || back > bulk/10 {
 			continue
 		}
-		confidence := d.grade(Medium)
-		switch {
-		case in.is(d.client, hypervisor) && in.is(d.server, hypervisor):
-			confidence = d.grade(High)
-		case !sameSubnet(d.client, d.server):
+		if !sameSubnet(d.client, d.server) && !(in.is(d.client, hypervisor) && in.is(d.server, hypervisor)) {
 			continue
 		}
-		in.claim(d.client, hypervisor, confidence, "vmotion", "vMotion traffic (TCP 8000, %s one way) with %s", size(bulk), d.server)
-		in.claim(d.server, hypervisor, confidence, "vmotion", "vMotion traffic (TCP 8000, %s one way) with %s", size(bulk), d.client)
+		in.claim(d.client, hypervisor, Medium, "vmotion", "vMotion traffic (TCP 8000, %s one way) with %s", size(bulk), d.server)
+		in.claim(d.server, hypervisor, Medium, "vmotion", "vMotion traffic (TCP 8000, %s one way) with %s", size(bulk), d.client)
 	}
 }
 

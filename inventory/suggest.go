@@ -13,7 +13,8 @@ import (
 )
 
 // Suggest infers who is who from the flows of the tables: an inventory with one machine per address, sorted by address,
-// in which every role has its confidence and its evidence in words. It never changes the tables.
+// in which every role has its confidence and its evidence in words. The tables are one network: two may hold one side
+// each of a flow. They are not changed.
 //
 // Roles of low confidence are hints for a person and are kept; whoever judges uses Medium and High. Products are left
 // empty: headers show what a host does, not which version it runs.
@@ -31,15 +32,7 @@ import (
 // what was dropped and why; of two equals neither stays. A hint that a role excludes is left out; hints that exclude
 // each other both stay.
 func Suggest(c *catalog.Catalog, tables ...*capture.Table) *Inventory {
-	return suggest(c, func(yield func(capture.Flow) bool) {
-		for _, t := range tables {
-			for f := range t.Flows {
-				if !yield(f) {
-					return
-				}
-			}
-		}
-	})
+	return suggest(c, joined(tables))
 }
 
 // suggest infers from flows. They are read twice.

@@ -66,7 +66,7 @@ func (k *checker) warnServices(d draft) {
 	held := k.held()
 	for _, service := range order {
 		if lacking := k.lacking(service, held); len(lacking) > 0 {
-			k.warnf(first[service], "service %q is used, but nobody plays %s", service, joined(lacking))
+			k.warnf(first[service], "service %q is used, but nobody plays %s", service, roleList(lacking))
 		}
 	}
 }
