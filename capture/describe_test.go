@@ -9,8 +9,17 @@ var signNames = []struct {
 	sign Signs
 	name string
 }{
-	{SYN, "syn"}, {SYNACK, "synack"}, {ACK, "ack"}, {FIN, "fin"}, {RST, "rst"}, {Payload, "payload"}, {Cast, "cast"},
-	{Cut, "cut"}, {Fragment, "fragment"}, {QuotedPort, "quoted-port"}, {QuotedAdmin, "quoted-admin"},
+	{SYN, "syn"},
+	{SYNACK, "synack"},
+	{ACK, "ack"},
+	{FIN, "fin"},
+	{RST, "rst"},
+	{Payload, "payload"},
+	{Cast, "cast"},
+	{Cut, "cut"},
+	{Fragment, "fragment"},
+	{QuotedPort, "quoted-port"},
+	{QuotedAdmin, "quoted-admin"},
 	{QuotedHost, "quoted-host"},
 }
 

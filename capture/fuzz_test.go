@@ -130,6 +130,9 @@ func (o *oracle) decode(data []byte) (src, dst netip.AddrPort, proto Proto, ok b
 			headers++
 		}
 	}
+	if o.ip6.HopByHop != nil { // behind one, gopacket reads past the payload length
+		return src, dst, 0, false
+	}
 	if headers != 1 || has4 && o.ip4.Version != 4 || has6 && o.ip6.Version != 6 {
 		return src, dst, 0, false
 	}

@@ -175,8 +175,11 @@ func TestPcapRecords(t *testing.T) {
 			w.u32(second, 0, 60, 1500)
 			w.Write(frame[:60])
 		}, []string{"1: link 1 if 0 at 1445421600000000000, 60 of 1500"}, "EOF"},
-		{"longer than the snap length of the header", func(w *fileWriter) { w.record(second, 0, make([]byte, 70000)) },
-			[]string{"1: link 1 if 0 at 1445421600000000000, 70000 of 70000"}, "EOF"},
+		{
+			"longer than the snap length of the header", func(w *fileWriter) { w.record(second, 0, make([]byte, 70000)) },
+			[]string{"1: link 1 if 0 at 1445421600000000000, 70000 of 70000"},
+			"EOF",
+		},
 		{"captured more than was on the wire: read up to the latter", func(w *fileWriter) {
 			w.u32(second, 0, 100, 60)
 			w.Write(frame)
@@ -186,10 +189,16 @@ func TestPcapRecords(t *testing.T) {
 			w.u32(second, 0, 100, 0)
 			w.Write(frame)
 		}, []string{"1: link 1 if 0 at 1445421600000000000, 100 of 100"}, "EOF"},
-		{"a fraction of more than a second", func(w *fileWriter) { w.record(second, 4e9, frame) },
-			[]string{"1: link 1 if 0 at 1445421600000000000 bad, 100 of 100"}, "EOF"},
-		{"the last second there is", func(w *fileWriter) { w.record(1<<32-1, 0, frame) },
-			[]string{"1: link 1 if 0 at 4294967295000000000, 100 of 100"}, "EOF"},
+		{
+			"a fraction of more than a second", func(w *fileWriter) { w.record(second, 4e9, frame) },
+			[]string{"1: link 1 if 0 at 1445421600000000000 bad, 100 of 100"},
+			"EOF",
+		},
+		{
+			"the last second there is", func(w *fileWriter) { w.record(1<<32-1, 0, frame) },
+			[]string{"1: link 1 if 0 at 4294967295000000000, 100 of 100"},
+			"EOF",
+		},
 		{"a length bomb", func(w *fileWriter) {
 			w.record(second, 0, frame)
 			w.u32(second, 0, 2<<30, 2<<30)
