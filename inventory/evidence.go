@@ -16,7 +16,7 @@ type evidence struct {
 	catalog   *catalog.Catalog
 	dialogues []*dialogue // sorted
 	pairs     []*pair     // sorted
-	beats     []*series   // to UDP 902, sorted
+	beats     []*series   // heartbeats, sorted
 	reports   []*series   // to UDP 162 and 514, sorted
 	real      map[netip.Addr]bool
 	serves    map[netip.Addr]bool
@@ -76,7 +76,8 @@ func gather(c *catalog.Catalog, flows iter.Seq[capture.Flow]) *evidence {
 	e.pairs = slices.SortedFunc(maps.Values(pairs), func(a, b *pair) int {
 		return cmp.Or(cmp.Compare(a.use, b.use), a.a.Compare(b.a), a.b.Compare(b.b))
 	})
-	e.beats, e.reports = sortedSeries(beats), sortedSeries(reports)
+	e.beats = slices.DeleteFunc(sortedSeries(beats), func(s *series) bool { return !s.heartbeat() })
+	e.reports = sortedSeries(reports)
 	return e
 }
 

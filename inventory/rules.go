@@ -52,11 +52,10 @@ func (s *series) heartbeat() bool {
 
 // heartbeats: whoever sends them is a host, whoever gets them its vCenter.
 func (in *inference) heartbeats() {
-	beats := slices.DeleteFunc(slices.Clone(in.beats), func(s *series) bool { return !s.heartbeat() })
-	for _, s := range beats {
+	for _, s := range in.beats {
 		in.claim(s.from, hypervisor, High, "mgmt", "%s, every %.1f s, to %s", count(len(s.instants), "heartbeat"), s.spacing(), s.to)
 	}
-	for to, list := range grouped(beats, func(s *series) netip.Addr { return s.to }) {
+	for to, list := range grouped(in.beats, func(s *series) netip.Addr { return s.to }) {
 		if len(list) == 1 {
 			s := list[0]
 			in.claim(to, vCenter, High, "", "%s, every %.1f s, from %s", count(len(s.instants), "heartbeat"), s.spacing(), s.from)

@@ -43,8 +43,13 @@ func suggest(c *catalog.Catalog, flows iter.Seq[capture.Flow]) *Inventory {
 		v.Warnings = append(v.Warnings, s.String())
 	}
 	in := settled(e, v)
+	managers := in.managers()
 	for _, addr := range slices.SortedFunc(maps.Keys(in.claims), netip.Addr.Compare) {
-		v.Machines = append(v.Machines, in.machine(addr))
+		m := in.machine(addr)
+		if known := managers[addr]; len(known) == 1 {
+			m.ManagedBy = hostName(known[0])
+		}
+		v.Machines = append(v.Machines, m)
 	}
 	v.build(c)
 	return v
@@ -180,22 +185,19 @@ func (in *inference) machine(addr netip.Addr) *Machine {
 	if len(planes) == 1 {
 		a.Plane = planes[0]
 	}
-	return &Machine{Name: hostName(addr), Addrs: []*Addr{a}, ManagedBy: in.manager(addr)}
+	return &Machine{Name: hostName(addr), Addrs: []*Addr{a}}
 }
 
 // hostName is the name of the machine that has an address and nothing else is known of.
 func hostName(addr netip.Addr) string { return "host-" + addr.String() }
 
-// manager returns the name of the vCenter that a host sends its heartbeats to, or nothing when there are several.
-func (in *inference) manager(host netip.Addr) string {
-	var managers []string
+// managers returns the vCenters that each host sends its heartbeats to. Two of them are two vCenters, or a move.
+func (in *inference) managers() map[netip.Addr][]netip.Addr {
+	managers := map[netip.Addr][]netip.Addr{}
 	for _, s := range in.beats {
-		if s.from == host && s.heartbeat() && in.is(s.from, hypervisor) && in.is(s.to, vCenter) {
-			managers = append(managers, hostName(s.to))
+		if in.is(s.from, hypervisor) && in.is(s.to, vCenter) {
+			managers[s.from] = append(managers[s.from], s.to)
 		}
 	}
-	if len(managers) == 1 {
-		return managers[0]
-	}
-	return ""
+	return managers
 }
