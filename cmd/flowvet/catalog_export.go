@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"flowvet/catalog"
+	"flowvet/report"
 )
 
 // catalogColumns is the header of the export: the columns of a catalogue file, so that an export can be read again.
@@ -17,17 +18,21 @@ var catalogColumns = [...]string{
 	"configurable", "on_wire", "insecure", "erratum", "alt", "note", "purpose", "line",
 }
 
-// catalogCSV writes rows as a catalogue file.
+// catalogCSV writes rows as a catalogue file. A spreadsheet will open it: cells of a user's catalogue must not be formulas.
 func (p *program) catalogCSV(rows []*catalog.Row) error {
 	if len(rows) > 0 {
-		fmt.Fprintf(p.stdout, "# document: %s\n", strings.Join(strings.Fields(rows[0].Origin.Document), " "))
+		fmt.Fprintf(p.stdout, "# document: %s\n", shown(rows[0].Origin.Document))
 	}
 	w := csv.NewWriter(p.stdout)
 	if err := w.Write(catalogColumns[:]); err != nil {
 		return outputError{err}
 	}
 	for _, r := range rows {
-		if err := w.Write(catalogCells(r)); err != nil {
+		cells := catalogCells(r)
+		for i, text := range cells {
+			cells[i] = report.CSVCell(text)
+		}
+		if err := w.Write(cells); err != nil {
 			return outputError{err}
 		}
 	}

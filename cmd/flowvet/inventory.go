@@ -153,7 +153,7 @@ func (p *program) lintInventories(args []string) (int, error) {
 func (p *program) lintResult(v *inventory.Inventory) int {
 	name := report.Terminal(v.Name)
 	for _, warning := range v.Warnings {
-		fmt.Fprintln(p.stdout, report.Terminal(warning))
+		fmt.Fprintln(p.stdout, shown(warning))
 	}
 	if len(v.Warnings) > 0 {
 		return statusFindings

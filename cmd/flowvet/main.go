@@ -182,8 +182,17 @@ func (p *program) finish(status int, err error) int {
 // say writes one line to standard error. Control characters in it are made visible: names come from files.
 func (p *program) say(format string, args ...any) {
 	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
-		fmt.Fprintf(p.stderr, "flowvet: %s\n", report.Terminal(strings.TrimRight(line, "\r\n")))
+		fmt.Fprintf(p.stderr, "flowvet: %s\n", shown(strings.TrimRight(line, "\r\n")))
 	}
+}
+
+// shown makes a line safe for a terminal, word by word: report.Terminal cuts what is longer than a name should be.
+func shown(line string) string {
+	words := strings.Split(line, " ")
+	for i, w := range words {
+		words[i] = report.Terminal(w)
+	}
+	return strings.Join(words, " ")
 }
 
 // closedPipe reports whether nobody reads the output any more: no reason for a message.
