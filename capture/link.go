@@ -76,10 +76,14 @@ func (p *Packet) tagged(etherType uint16, b []byte, wire int) Skip {
 
 // snap returns the ethertype of an LLC header with SNAP and the organisation code of RFC 1042 or 802.1H.
 func snap(b []byte) (etherType uint16, ok bool) {
-	if len(b) < snapHeader || b[0] != 0xaa || b[1] != 0xaa || b[2] != 0x03 || b[3] != 0 || b[4] != 0 || b[5] != 0 && b[5] != 0xf8 {
+	if len(b) < snapHeader {
 		return 0, false
 	}
-	return binary.BigEndian.Uint16(b[6:8]), true
+	switch [6]byte(b) {
+	case [6]byte{0xaa, 0xaa, 0x03, 0, 0, 0}, [6]byte{0xaa, 0xaa, 0x03, 0, 0, 0xf8}:
+		return binary.BigEndian.Uint16(b[6:8]), true
+	}
+	return 0, false
 }
 
 // cooked decodes a Linux cooked header, version 1.
@@ -88,7 +92,8 @@ func (p *Packet) cooked(b []byte, wire int) Skip {
 		return BadTruncated
 	}
 	p.cookedCast(binary.BigEndian.Uint16(b[0:2]))
-	return p.cookedProtocol(binary.BigEndian.Uint16(b[2:4]), binary.BigEndian.Uint16(b[14:16]), b[cookedHeader:], wire-cookedHeader)
+	device, protocol := binary.BigEndian.Uint16(b[2:4]), binary.BigEndian.Uint16(b[14:16])
+	return p.cookedProtocol(device, protocol, b[cookedHeader:], wire-cookedHeader)
 }
 
 // cooked2 decodes a Linux cooked header, version 2.
@@ -97,7 +102,8 @@ func (p *Packet) cooked2(b []byte, wire int) Skip {
 		return BadTruncated
 	}
 	p.cookedCast(uint16(b[10]))
-	return p.cookedProtocol(binary.BigEndian.Uint16(b[8:10]), binary.BigEndian.Uint16(b[0:2]), b[cooked2Header:], wire-cooked2Header)
+	device, protocol := binary.BigEndian.Uint16(b[8:10]), binary.BigEndian.Uint16(b[0:2])
+	return p.cookedProtocol(device, protocol, b[cooked2Header:], wire-cooked2Header)
 }
 
 // cookedCast notes what the kernel said of the destination: there is no destination address in a cooked header.
