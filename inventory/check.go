@@ -219,13 +219,15 @@ func (k *checker) clash(r catalog.Role, among []catalog.Role) (catalog.Role, boo
 	return among[i], true
 }
 
-// roles looks roles up and checks them against each other and against the roles of the machine's products.
+// roles looks roles up and checks them against each other. They stand in place of the machine's products' roles (a desktop
+// with View 4.5 is a view-agent, not the broker), but for a product that is the host itself: its addresses stay a host's.
 func (k *checker) roles(what string, list []word, products []catalog.Deployed) []Grant {
 	var grants []Grant
 	var known, ofProducts []catalog.Role
 	for _, d := range products {
-		role, refined := k.words.catalog.RoleOf(d)
-		ofProducts = append(ofProducts, role, refined)
+		if role, refined := k.words.catalog.RoleOf(d); refined != "" {
+			ofProducts = append(ofProducts, role, refined)
+		}
 	}
 	for _, w := range list {
 		role, err := k.words.role(w.text)
