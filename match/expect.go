@@ -112,7 +112,7 @@ func subjectName(e *Expectation) string {
 	return e.Subject.Name
 }
 
-// index notes which rows a finding meets, or shows the other way round.
+// index notes which rows a finding meets, or shows the other way round. Findings come in the order of their numbers.
 func (x *expecter) index(i int, f *judged) {
 	into := x.met
 	switch {
@@ -132,8 +132,8 @@ func (x *expecter) index(i int, f *judged) {
 		}
 		note := func(end catalog.End, m *inventory.Machine) {
 			at := meeting{row, end, m}
-			if !slices.Contains(into[at], i) {
-				into[at] = append(into[at], i)
+			if in := into[at]; len(in) == 0 || in[len(in)-1] != i {
+				into[at] = append(in, i)
 			}
 		}
 		note(catalog.Either, nil)
@@ -374,13 +374,13 @@ func (x *expecter) collect(from map[meeting][]int, e *Expectation, known machine
 			at = meeting{r, e.SubjectEnd, e.Subject}
 		}
 		for _, i := range from[at] {
-			if x.concerns(e, &x.findings[i], known) && x.inWindow(&x.findings[i]) && !slices.Contains(found, i) {
+			if x.concerns(e, &x.findings[i], known) && x.inWindow(&x.findings[i]) {
 				found = append(found, i)
 			}
 		}
 	}
 	slices.Sort(found)
-	return found
+	return slices.Compact(found)
 }
 
 func (x *expecter) inWindow(f *Finding) bool {
