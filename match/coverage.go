@@ -21,7 +21,7 @@ type point struct {
 	snapped bool
 }
 
-// maxDropRate and maxUnseenRate are the losses above which nothing is called absent (verdicts.md, Coverage 4).
+// maxDropRate and maxUnseenRate are the losses above which nothing is called absent (docs/verdicts.md, Coverage).
 const (
 	maxDropRate   = 0.001
 	maxUnseenRate = 0.01
@@ -200,7 +200,7 @@ type sight struct {
 	reason Reason
 }
 
-// reasonOrder ranks reason codes: the reason shown is the one that comes first in verdicts.md.
+// reasonOrder ranks reason codes: a point whose reason comes later had fewer faults.
 var reasonOrder = []string{
 	"window-not-covered", "window-too-short", "capture-filter", "filter-suspected", "no-witness-source",
 	"no-witness-target", "no-witness-pair", "no-witness-plane", "half-capture", "drops", "sampled", "snaplen",

@@ -79,7 +79,7 @@ func (r *ruling) rows() []*catalog.Row {
 	return rows
 }
 
-// rule judges one reading: the first verdict of verdicts.md that applies. It never says direction-unconfirmed.
+// rule judges one reading: the first verdict of docs/verdicts.md that applies. It never says direction-unconfirmed.
 func (j *judge) rule(q question) ruling {
 	if !q.i.vmware && !q.r.vmware {
 		return ruling{verdict: OutOfScope}

@@ -44,7 +44,7 @@ func (j *judge) documentedPort(i, r *end, t catalog.Transport, port uint16) bool
 	return len(j.overridden(i, r, t, port)) > 0
 }
 
-// orient finds the initiator of a flow by the first basis that applies (verdicts.md, "Who started it").
+// orient finds the initiator of a flow by the first basis that applies (docs/verdicts.md, "Who started it").
 func (j *judge) orient(f *capture.Flow) orientation {
 	a, b := j.end(f.A.Addr()), j.end(f.B.Addr())
 	if f.Proto == capture.TCP {
