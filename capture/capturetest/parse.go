@@ -87,7 +87,7 @@ func (p *parser) statement(w []string) error {
 	case "end":
 		return p.endLine(w[1:])
 	}
-	if w[0][0] < '0' || w[0][0] > '9' {
+	if w[0] == "" || w[0][0] < '0' || w[0][0] > '9' {
 		return fmt.Errorf("%q: want start, host, file, end or a time", w[0])
 	}
 	at, err := times(w[0])

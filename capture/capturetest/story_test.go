@@ -280,6 +280,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(everything)
 	f.Add(everything + "file pcapng link=sll2 drops=1/2 interval=0..1")
 	f.Add("0 \"")
+	f.Add("\"\"")
 	f.Add("host > 1.2.3.4\n0 > > >:1/tcp S")
 	f.Fuzz(func(t *testing.T, text string) {
 		if s, err := Parse("story", text); err == nil {
