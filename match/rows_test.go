@@ -16,11 +16,10 @@ import (
 
 // rowCase is one row between the first roles of its columns, in an inventory of nothing but its product.
 type rowCase struct {
-	row    *catalog.Row
-	inv    *inventory.Inventory
-	perm   *catalog.Permission
-	roles  [2]catalog.Role // of the initiator and of the responder
-	groups bool
+	row   *catalog.Row
+	inv   *inventory.Inventory
+	perm  *catalog.Permission
+	roles [2]catalog.Role // of the initiator and of the responder
 }
 
 // newRowCase declares two machines that play the permission's roles, the product on the one that is the product or, where
