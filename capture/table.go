@@ -263,12 +263,17 @@ func (t *Table) Merge(u *Table) {
 
 // mergeFlow adds one flow of u.
 func (t *Table) mergeFlow(u *Table, o *record) {
-	r := t.record(t.flow(&o.key))
 	var theirs rarity
 	if o.rare != 0 {
 		theirs = u.rarities[o.rare-1]
 	}
-	t.mergeSeconds(r, o, &theirs)
+	t.mergeRecord(o, &theirs)
+}
+
+// mergeRecord adds one flow of another table, with its rare part.
+func (t *Table) mergeRecord(o *record, theirs *rarity) {
+	r := t.record(t.flow(&o.key))
+	t.mergeSeconds(r, o, theirs)
 	if o.hasVLAN {
 		t.addVLAN(r, o.vlan)
 	}

@@ -1,0 +1,113 @@
+package capture
+
+import (
+	"cmp"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+)
+
+// AddFlow adds a flow as another table's Flows yields it, by the law: filling a table with the flows of several others
+// gives what merging them would. It counts no packet in Stats; those of the other table are to be merged beside it.
+func (t *Table) AddFlow(f *Flow) {
+	o := record{key: f.key()}
+	var rare rarity
+	if n := len(f.VLANs); n > 0 {
+		o.vlan, o.hasVLAN = f.VLANs[0], true
+		rare.vlans = f.VLANs[1:]
+	}
+	if n := len(f.Seconds); n > 0 {
+		o.run = f.Seconds[n-1]
+		rare.seconds.runs = f.Seconds[:n-1]
+	}
+	for from, side := range [...]*Side{&f.FromA, &f.FromB} {
+		o.sides[from] = side.half()
+		if len(side.ISNs) > 0 {
+			rare.isns[from] = side.ISNs[1:]
+		}
+		rare.quotedAt[from], rare.quoteRef[from] = side.QuotedAt, side.QuoteRef
+	}
+	t.mergeRecord(&o, &rare)
+}
+
+// key returns the flow's 5-tuple.
+func (f *Flow) key() key {
+	version := familyIPv6
+	if f.A.Addr().Is4() {
+		version = familyIPv4
+	}
+	return key{
+		a:    addressOf(f.A.Addr()),
+		b:    addressOf(f.B.Addr()),
+		tail: uint64(f.A.Port())<<48 | uint64(f.B.Port())<<32 | uint64(f.Proto)<<16 | uint64(version),
+	}
+}
+
+// addressOf returns an address as the table keeps it.
+func addressOf(a netip.Addr) address {
+	b := a.As16()
+	return address{hi: binary.BigEndian.Uint64(b[:8]), lo: binary.BigEndian.Uint64(b[8:])}
+}
+
+// compare orders keys by the addresses, then by the ports.
+func (k *key) compare(o *key) int {
+	return cmp.Or(
+		cmp.Compare(k.a.hi, o.a.hi), cmp.Compare(k.a.lo, o.a.lo),
+		cmp.Compare(k.b.hi, o.b.hi), cmp.Compare(k.b.lo, o.b.lo),
+		cmp.Compare(k.tail, o.tail),
+	)
+}
+
+// half returns the side as the table keeps it.
+func (s *Side) half() half {
+	h := half{
+		packets: s.Packets, bytes: s.Bytes, content: s.Content,
+		first: s.First, last: s.Last,
+		firstFrame: s.FirstRef.Frame, firstFile: s.FirstRef.File,
+		synFrame: s.SYNRef.Frame, synFile: s.SYNRef.File,
+		signs:      s.Signs,
+		payloadMin: s.PayloadMin, payloadMax: s.PayloadMax,
+		ackMin: s.AckMin, ackMax: s.AckMax,
+		synAt: s.SYNAt, synackAt: s.SYNACKAt, rstAt: s.RSTAt, lastACK: s.LastACK,
+	}
+	if len(s.ISNs) > 0 {
+		h.isn, h.hasISN = s.ISNs[0], true
+	}
+	return h
+}
+
+// inOrder yields every flow in the order of the keys, without holding more than one of them in its clean form.
+func (t *Table) inOrder(yield func(Flow) bool) {
+	numbers := make([]uint32, t.n)
+	for i := range numbers {
+		numbers[i] = uint32(i)
+	}
+	slices.SortFunc(numbers, func(a, b uint32) int { return t.record(a).key.compare(&t.record(b).key) })
+	for _, i := range numbers {
+		if !yield(t.clean(t.record(i))) {
+			return
+		}
+	}
+}
+
+// renumber makes every packet that the table refers to one of the file with that index.
+func (t *Table) renumber(file uint32) {
+	for i := range t.n {
+		for side := range t.record(i).sides {
+			h := &t.record(i).sides[side]
+			if h.firstFrame != 0 {
+				h.firstFile = file
+			}
+			if h.synFrame != 0 {
+				h.synFile = file
+			}
+		}
+	}
+	for i := range t.rarities {
+		for side := range t.rarities[i].quoteRef {
+			if ref := &t.rarities[i].quoteRef[side]; ref.Frame != 0 {
+				ref.File = file
+			}
+		}
+	}
+}
