@@ -9,35 +9,49 @@ import (
 
 // entry prints a group of findings.
 func (t *reporter) entry(g *group) {
-	f := g.exemplar(t.r)
-	t.item(entryIndent, entryColumn, levelSpan(g.level), t.headline(g, f)...)
-	for _, line := range t.why(g, f) {
-		t.detail(line.label, line.body)
+	t.item(entryIndent, entryColumn, levelSpan(g.level), t.headline(g, g.exemplar(t.r))...)
+	t.details(t.remarks(g))
+}
+
+// details prints the labelled lines under an entry.
+func (t *reporter) details(remarks []remark) {
+	for _, m := range remarks {
+		t.item(detailIndent, detailColumn, span{m.label, quiet}, m.body...)
 	}
-	t.detail("seen", span{t.seen(g, f), quiet})
-	t.expired(f.Disposition)
+}
+
+// remark is one labelled line that explains an entry.
+type remark struct {
+	label string
+	body  []span
+}
+
+// remarks explains a group of findings by its exemplar: why, what was seen, what is near, what would settle it.
+func (t *teller) remarks(g *group) []remark {
+	f := g.exemplar(t.r)
+	lines := t.why(g, f)
+	lines = append(lines, remark{"seen", []span{{t.seen(g, f), quiet}}})
+	lines = append(lines, expired(f.Disposition)...)
 	if f.Bucket() == match.Undocumented {
-		t.nearest(f)
+		lines = append(lines, t.nearest(f)...)
 	}
 	if proposal := t.settle(g, f); proposal != "" {
-		t.detail("settle", text(proposal))
+		lines = append(lines, remark{"settle", []span{text(proposal)}})
 	}
 	if t.o.Verbose && f.Filter != "" {
-		t.detail("filter", span{Terminal(f.Filter), quiet})
+		lines = append(lines, remark{"filter", []span{{Terminal(f.Filter), quiet}}})
 	}
+	return lines
 }
 
 // expired names an exception that would have covered an entry, but has expired.
-func (t *reporter) expired(d match.Disposition) {
-	if e := d.Expired; e != nil {
-		t.detail("expired", span{fmt.Sprintf("exception %s would have covered this until %s",
-			Terminal(e.ID), e.Expires.UTC().Format("2006-01-02T15:04:05Z")), doubt})
+func expired(d match.Disposition) []remark {
+	e := d.Expired
+	if e == nil {
+		return nil
 	}
-}
-
-// detail prints a labelled line under an entry.
-func (t *reporter) detail(label string, body ...span) {
-	t.item(detailIndent, detailColumn, span{label, quiet}, body...)
+	return []remark{{"expired", []span{{fmt.Sprintf("exception %s would have covered this until %s",
+		Terminal(e.ID), e.Expires.UTC().Format("2006-01-02T15:04:05Z")), doubt}}}}
 }
 
 func levelSpan(l match.Level) span {
@@ -55,7 +69,7 @@ func levelSpan(l match.Level) span {
 }
 
 // headline says what, who, to whom, on which port.
-func (t *reporter) headline(g *group, f *match.Finding) []span {
+func (t *teller) headline(g *group, f *match.Finding) []span {
 	if g.scan != nil {
 		target := count(g.scan.Hosts, "host")
 		if g.scan.Hosts == 1 {
@@ -83,7 +97,7 @@ func (t *reporter) headline(g *group, f *match.Finding) []span {
 }
 
 // seen says how much there was, how it went, how the initiator is known, and in which packet.
-func (t *reporter) seen(g *group, f *match.Finding) string {
+func (t *teller) seen(g *group, f *match.Finding) string {
 	parts := []string{
 		count(len(g.members), "conversation") + ", " + count(g.packets, "packet"),
 		t.outcome(g, f),
@@ -99,7 +113,7 @@ func (t *reporter) seen(g *group, f *match.Finding) string {
 }
 
 // outcome prints the outcomes of a group, the best first; of one conversation also the detail.
-func (t *reporter) outcome(g *group, f *match.Finding) string {
+func (t *teller) outcome(g *group, f *match.Finding) string {
 	if len(g.members) == 1 {
 		return outcomeOf(f)
 	}
@@ -124,15 +138,17 @@ func outcomeOf(f *match.Finding) string {
 	return fmt.Sprintf("%s (%s)", f.Outcome, Terminal(f.Detail))
 }
 
-// nearest prints the rows that nearly document a finding: the nearest, or all of them with -v.
-func (t *reporter) nearest(f *match.Finding) {
+// nearest names the rows that nearly document a finding: the nearest, or all of them with -v.
+func (t *teller) nearest(f *match.Finding) []remark {
 	near := f.Near
 	if !t.o.Verbose && len(near) > 1 {
 		near = near[:1]
 	}
+	lines := make([]remark, len(near))
 	for i := range near {
-		t.detail("nearest", nearSpans(&near[i])...)
+		lines[i] = remark{"nearest", nearSpans(&near[i])}
 	}
+	return lines
 }
 
 // column is one column of a row, held against a finding.
@@ -175,7 +191,7 @@ func nearSpans(n *match.Near) []span {
 }
 
 // settle proposes what would settle a group: an inventory line where somebody's role is the question, else an exception.
-func (t *reporter) settle(g *group, f *match.Finding) string {
+func (t *teller) settle(g *group, f *match.Finding) string {
 	switch {
 	case g.scan != nil:
 		return "find out who runs " + shortName(f.Initiator, f.From) + "; an authorised scanner is a case for an exception"
@@ -194,7 +210,7 @@ func (t *reporter) settle(g *group, f *match.Finding) string {
 }
 
 // except writes the part of an exception that selects an entry. An end that is empty is any.
-func (t *reporter) except(id, verdict, src, dst, transport, port string) string {
+func (t *teller) except(id, verdict, src, dst, transport, port string) string {
 	t.proposed = true
 	fields := []string{"verdicts: [" + verdict + "]"}
 	for _, f := range []struct{ key, value string }{{"src", src}, {"dst", dst}, {"transport", transport}, {"port", port}} {
@@ -213,7 +229,7 @@ func inventoryLine(h match.Hypothesis) string {
 
 // selector names one end of a group for an exception: the machine or address where there is only one, the role where
 // there are more, and the first address where they have none.
-func (t *reporter) selector(g *group, end endFunc) string {
+func (t *teller) selector(g *group, end endFunc) string {
 	first, placed := end(&t.r.Findings[g.members[0]])
 	switch {
 	case len(g.ends(t.r, end)) > 1 && len(placed.Roles) > 0:

@@ -65,36 +65,46 @@ func (t *reporter) notes(all []*shortfall) {
 				rows = append(rows, row)
 			}
 		}
-		t.detail("rows", text(some(rows, 8, "and")+"; -v shows each"))
+		t.details([]remark{{"rows", []span{text(some(rows, 8, "and") + "; -v shows each")}}})
 	}
 }
 
 // shortfall prints expectations of one cause: what was expected of whom, by what, and what became of it.
 func (t *reporter) shortfall(s *shortfall) {
+	t.item(entryIndent, entryColumn, levelSpan(s.members[0].Level), t.expected(s)...)
+	t.details(t.shortfallRemarks(s))
+}
+
+// shortfallRemarks explains expectations of one cause by the first of them.
+func (t *teller) shortfallRemarks(s *shortfall) []remark {
 	e := s.members[0]
-	t.item(entryIndent, entryColumn, levelSpan(e.Level), t.expected(s)...)
-	if len(e.Rows) > 0 {
-		t.detail("row", text(expectedRows(e)))
+	var lines []remark
+	add := func(label, body string, as style) {
+		if body != "" {
+			lines = append(lines, remark{label, []span{{body, as}}})
+		}
 	}
-	t.detail("why", text(t.became(s)))
-	t.detail("required", span{t.requirement(e), quiet})
+	if len(e.Rows) > 0 {
+		add("row", expectedRows(e), plain)
+	}
+	add("why", t.became(s), plain)
+	add("required", t.requirement(e), quiet)
 	switch e.Verdict {
 	case match.NotObservable:
-		t.detail("remedy", text(Terminal(e.Reason.Remedy)))
+		add("remedy", Terminal(e.Reason.Remedy), plain)
 	case match.ExpectedAbsent:
-		t.detail("coverage", span{coverage(e), quiet})
+		add("coverage", coverage(e), quiet)
 	}
-	t.expired(e.Disposition)
-	if proposal := t.settleExpectation(s); proposal != "" {
-		t.detail("settle", text(proposal))
+	lines = append(lines, expired(e.Disposition)...)
+	add("settle", t.settleExpectation(s), plain)
+	if t.o.Verbose {
+		add("filter", Terminal(e.Filter), quiet)
 	}
-	if t.o.Verbose && e.Filter != "" {
-		t.detail("filter", span{Terminal(e.Filter), quiet})
-	}
+	return lines
 }
 
 // expected is the headline: the verdict, the port, the subjects and who the other end may be.
-func (t *reporter) expected(s *shortfall) []span {
+func (t *teller) expected(s *shortfall) []span {
 	e := s.members[0]
 	line := []span{{e.Verdict.String(), strong}, text("  " + t.parties(s))}
 	if len(e.Rows) > 0 {
@@ -107,7 +117,7 @@ func (t *reporter) expected(s *shortfall) []span {
 }
 
 // parties prints who was expected to talk to whom.
-func (t *reporter) parties(s *shortfall) string {
+func (t *teller) parties(s *shortfall) string {
 	e := s.members[0]
 	plane := ""
 	if len(e.Rows) > 0 {
@@ -153,7 +163,7 @@ func expectedRows(e *match.Expectation) string {
 }
 
 // became says what became of the first expectation of the group.
-func (t *reporter) became(s *shortfall) string {
+func (t *teller) became(s *shortfall) string {
 	e := s.members[0]
 	first := ""
 	if len(s.members) > 1 {
@@ -183,7 +193,7 @@ func (t *reporter) became(s *shortfall) string {
 }
 
 // tried cites the conversations that met an expectation or failed to.
-func (t *reporter) tried(e *match.Expectation) string {
+func (t *teller) tried(e *match.Expectation) string {
 	var refs []string
 	for _, i := range e.Evidence {
 		f := &t.r.Findings[i]
@@ -200,7 +210,7 @@ func (t *reporter) tried(e *match.Expectation) string {
 }
 
 // requirement says by what an expectation is one, in which time, and how much time absence needs.
-func (t *reporter) requirement(e *match.Expectation) string {
+func (t *teller) requirement(e *match.Expectation) string {
 	class := Terminal(e.Class.String())
 	parts := []string{"class " + class}
 	if !e.Required {
@@ -217,7 +227,7 @@ func (t *reporter) requirement(e *match.Expectation) string {
 }
 
 // window names the time in which something was expected; the header has the figures of the usual ones.
-func (t *reporter) window(w match.Window) string {
+func (t *teller) window(w match.Window) string {
 	switch {
 	case w.IsZero(), w == match.Window{Start: t.r.First, End: t.r.Last} && t.r.Window.IsZero():
 		return "the whole of the captures"
@@ -228,7 +238,7 @@ func (t *reporter) window(w match.Window) string {
 }
 
 // settleExpectation proposes what would settle an absence that is as it should be.
-func (t *reporter) settleExpectation(s *shortfall) string {
+func (t *teller) settleExpectation(s *shortfall) string {
 	e := s.members[0]
 	switch {
 	case e.Bucket() != match.Absent || len(e.Rows) == 0:

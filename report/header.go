@@ -20,35 +20,45 @@ func (t *reporter) header() {
 	t.para(0, span{strings.TrimSpace("flowvet " + Terminal(t.o.Version)), heading},
 		span{"  captured traffic held against the published ports", quiet})
 	t.blank()
-	t.captures()
-	t.grounds()
-	for _, w := range t.r.Warnings {
-		t.headerLine("warning", span{Terminal(w), doubt})
+	for _, f := range t.facts() {
+		t.item(0, headerColumn, span{f.label, quiet}, f.body...)
 	}
 }
 
-func (t *reporter) headerLine(label string, body ...span) {
-	t.item(0, headerColumn, span{label, quiet}, body...)
+// facts is what the header says, line by line. A line without a label belongs to the one before it.
+func (t *teller) facts() []remark {
+	var h facts
+	t.captures(&h)
+	t.grounds(&h)
+	for _, w := range t.r.Warnings {
+		h.add("warning", span{Terminal(w), doubt})
+	}
+	return h
 }
 
-func (t *reporter) captures() {
+// facts collects the lines of a header.
+type facts []remark
+
+func (h *facts) add(label string, body ...span) { *h = append(*h, remark{label, body}) }
+
+func (t *teller) captures(h *facts) {
 	many := len(t.r.Captures) > manyCaptures && !t.o.Verbose
 	if len(t.r.Captures) > 1 {
-		t.headerLine("captures", text(t.captureTotal()))
+		h.add("captures", text(t.captureTotal()))
 	}
 	if many {
-		t.headerLine("", span{"of these, with a filter, loss or damage:", quiet})
+		h.add("", span{"of these, with a filter, loss or damage:", quiet})
 	}
 	for i := range t.r.Captures {
 		c := &t.r.Captures[i]
 		if many && !remarkable(c) {
 			continue
 		}
-		t.capture(c)
+		h.capture(c)
 	}
 }
 
-func (t *reporter) captureTotal() string {
+func (t *teller) captureTotal() string {
 	var packets uint64
 	for _, c := range t.r.Captures {
 		packets += c.Packets
@@ -65,25 +75,25 @@ func remarkable(c *match.CaptureInfo) bool {
 	return c.Damage != nil || c.Interrupted || c.HalfCapture || c.FilterSuspected != "" || c.Filter != "" || c.Drops > 0
 }
 
-func (t *reporter) capture(c *match.CaptureInfo) {
+func (h *facts) capture(c *match.CaptureInfo) {
 	line := fmt.Sprintf(": %s, %s", Terminal(c.Format), count(c.Packets, "packet"))
 	if c.Packets > 0 {
 		line += ", " + between(c.First, c.Last)
 	}
-	t.headerLine("capture", span{Terminal(c.Name), strong}, text(line))
-	t.headerLine("", span{strings.Join(lossAndFilter(c), "; "), quiet})
+	h.add("capture", span{Terminal(c.Name), strong}, text(line))
+	h.add("", span{strings.Join(lossAndFilter(c), "; "), quiet})
 	if c.HalfCapture {
-		t.headerLine("", span{"ONE DIRECTION ONLY: nearly all TCP is seen from one side; silence of the other side proves nothing", doubt})
+		h.add("", span{"ONE DIRECTION ONLY: nearly all TCP is seen from one side; silence of the other side proves nothing", doubt})
 	}
 	if c.FilterSuspected != "" {
-		t.headerLine("", span{"FILTER SUSPECTED: " + Terminal(c.FilterSuspected), doubt})
+		h.add("", span{"FILTER SUSPECTED: " + Terminal(c.FilterSuspected), doubt})
 	}
 	if c.Damage != nil {
-		t.headerLine("", span{fmt.Sprintf("PARTIAL: %s ends early at byte %d: %s; what came before is judged",
+		h.add("", span{fmt.Sprintf("PARTIAL: %s ends early at byte %d: %s; what came before is judged",
 			Terminal(c.Name), c.Damage.Offset, Terminal(c.Damage.Reason)), bad})
 	}
 	if c.Interrupted {
-		t.headerLine("", span{fmt.Sprintf("INTERRUPTED: %s was read up to byte %d; what came before is judged", Terminal(c.Name), c.Size), bad})
+		h.add("", span{fmt.Sprintf("INTERRUPTED: %s was read up to byte %d; what came before is judged", Terminal(c.Name), c.Size), bad})
 	}
 }
 
@@ -104,35 +114,35 @@ func lossAndFilter(c *match.CaptureInfo) []string {
 }
 
 // grounds are the catalogue, the inventory, the time and the operations.
-func (t *reporter) grounds() {
+func (t *teller) grounds(h *facts) {
 	if t.r.Catalog != nil {
 		var sources []string
 		for _, s := range t.r.Catalog.Sources {
 			sources = append(sources, fmt.Sprintf("%s (%s, sha256 %.12s)", Terminal(s.Name), count(s.Rows, "row"), Terminal(s.SHA256)))
 		}
-		t.headerLine("catalogue", text(some(sources, 0, "and")))
+		h.add("catalogue", text(some(sources, 0, "and")))
 	}
-	t.inventoryLine()
-	t.headerLine("as of", text(t.r.AsOf.UTC().Format("2006-01-02T15:04:05Z")))
+	t.inventoryLine(h)
+	h.add("as of", text(t.r.AsOf.UTC().Format("2006-01-02T15:04:05Z")))
 	if len(t.r.During) > 0 || !t.r.Window.IsZero() {
-		t.headerLine("during", text(t.duringLine()))
+		h.add("during", text(t.duringLine()))
 	}
 }
 
-func (t *reporter) inventoryLine() {
+func (t *teller) inventoryLine(h *facts) {
 	v := t.r.Inventory
 	if v == nil {
 		return
 	}
 	line := fmt.Sprintf("%s, %s, %d of VMware seen", Terminal(v.Name), count(len(v.Machines), "machine"), t.r.Recognised)
-	t.headerLine("inventory", text(line))
+	h.add("inventory", text(line))
 	if v.Inferred && t.r.Recognised > 0 {
-		t.headerLine("", span{"ROLES ARE INFERRED from the traffic itself: nothing here can be more than a warning. " +
+		h.add("", span{"ROLES ARE INFERRED from the traffic itself: nothing here can be more than a warning. " +
 			"Write the suggestion down (flowvet inventory suggest), correct it, and check again with --inventory.", doubt})
 	}
 }
 
-func (t *reporter) duringLine() string {
+func (t *teller) duringLine() string {
 	line := "no operation named"
 	if len(t.r.During) > 0 {
 		line = Terminal(strings.Join(t.r.During, ", "))
@@ -203,44 +213,43 @@ func canBeHost(a netip.Addr) bool {
 
 // exceptions says what became of the exceptions that deserve a look: expiring, expired, unused, too broad; all with -v.
 func (t *reporter) exceptions() {
-	if t.shown.narrows() {
+	lines := t.exceptionRemarks()
+	if t.shown.narrows() || len(lines) == 0 {
 		return
 	}
-	type line struct {
-		label string
-		body  string
-		style style
+	t.section("EXCEPTIONS", count(len(t.r.Exceptions), "exception")+" in use")
+	fit := t.fit(len(lines))
+	for _, l := range lines[:fit] {
+		t.item(entryIndent, headerColumn, span{l.label, quiet}, l.body...)
 	}
-	var lines []line
+	t.rest(len(lines)-fit, "line")
+}
+
+// exceptionRemarks says what became of each exception; of one that is active and used only with -v.
+func (t *teller) exceptionRemarks() []remark {
+	var lines []remark
+	add := func(label, body string, as style) { lines = append(lines, remark{label, []span{{body, as}}}) }
 	for _, u := range t.r.Exceptions {
 		e := u.Exception
 		who := Terminal(e.ID) + " (" + ownedBy(e) + ")"
 		until := e.Expires.UTC().Format("2006-01-02T15:04:05Z")
 		switch {
 		case u.State == "expired" && u.Used > 0:
-			lines = append(lines, line{"expired", who + " ended " + until + "; would cover " + count(u.Used, "finding"), bad})
+			add("expired", who+" ended "+until+"; would cover "+count(u.Used, "finding"), bad)
 		case u.State == "expired":
-			lines = append(lines, line{"expired", who + " ended " + until + "; remove it", quiet})
+			add("expired", who+" ended "+until+"; remove it", quiet)
 		case u.State == "expiring":
-			lines = append(lines, line{"expiring", fmt.Sprintf("%s ends %s, in %s; covers %s", who, until, count(u.ExpiresInDay, "day"), count(u.Used, "finding")), doubt})
+			add("expiring", fmt.Sprintf("%s ends %s, in %s; covers %s", who, until, count(u.ExpiresInDay, "day"), count(u.Used, "finding")), doubt)
 		case u.Used == 0:
-			lines = append(lines, line{"unused", who + " covered nothing in this run; ends " + until, quiet})
+			add("unused", who+" covered nothing in this run; ends "+until, quiet)
 		case t.o.Verbose:
-			lines = append(lines, line{"active", who + " covers " + count(u.Used, "finding") + "; ends " + until, plain})
+			add("active", who+" covers "+count(u.Used, "finding")+"; ends "+until, plain)
 		}
 		if u.TooBroad != "" {
-			lines = append(lines, line{"too broad", who + ": " + Terminal(u.TooBroad), doubt})
+			add("too broad", who+": "+Terminal(u.TooBroad), doubt)
 		}
 	}
-	if len(lines) == 0 {
-		return
-	}
-	t.section("EXCEPTIONS", count(len(t.r.Exceptions), "exception")+" in use")
-	fit := t.fit(len(lines))
-	for _, l := range lines[:fit] {
-		t.item(entryIndent, headerColumn, span{l.label, quiet}, span{l.body, l.style})
-	}
-	t.rest(len(lines)-fit, "line")
+	return lines
 }
 
 func ownedBy(e *match.Exception) string {

@@ -36,6 +36,12 @@ const (
 // reporter is one text report being written.
 type reporter struct {
 	*paper
+	*teller
+}
+
+// teller finds the words for a result: what the text report prints, and other formats lay out in their own way. Its words
+// are safe for a terminal; a format escapes them for what it is.
+type teller struct {
 	r     *match.Result
 	o     Options
 	shown selection
@@ -44,10 +50,14 @@ type reporter struct {
 	proposed bool // an exception was proposed somewhere
 }
 
+func newTeller(r *match.Result, o Options) *teller {
+	shown := newSelection(o)
+	return &teller{r: r, o: o, shown: shown, tally: newTally(r, shown)}
+}
+
 // Text writes the report for people.
 func Text(w io.Writer, r *match.Result, o Options) error {
-	t := &reporter{paper: newPaper(w, o.Width, o.Color), r: r, o: o, shown: newSelection(o)}
-	t.tally = newTally(r, t.shown)
+	t := &reporter{paper: newPaper(w, o.Width, o.Color), teller: newTeller(r, o)}
 	t.header()
 	t.nobody()
 	t.findings(match.Undocumented)
@@ -81,7 +91,7 @@ func (t *reporter) findings(b match.Bucket) {
 }
 
 // groupCounts says how many findings a section has, in how many entries.
-func (t *reporter) groupCounts(b match.Bucket) string {
+func (t *teller) groupCounts(b match.Bucket) string {
 	groups := t.tally.groups[b]
 	if len(groups) == 0 {
 		return t.none()
@@ -93,7 +103,7 @@ func (t *reporter) groupCounts(b match.Bucket) string {
 }
 
 // none says that a section is empty, and does not make it sound like a pass where nothing was judged.
-func (t *reporter) none() string {
+func (t *teller) none() string {
 	if t.r.Recognised == 0 {
 		return "nothing could be judged"
 	}
@@ -285,7 +295,7 @@ func (t *reporter) summary() {
 		span{fmt.Sprintf("exit %d", t.r.Status) + why, mark})
 }
 
-func (t *reporter) narrowing() string {
+func (t *teller) narrowing() string {
 	var parts []string
 	if t.o.Machine != "" {
 		parts = append(parts, "machine "+Terminal(t.o.Machine))
@@ -329,7 +339,7 @@ func (t *reporter) documented() {
 	}
 }
 
-func (t *reporter) metCounts() string {
+func (t *teller) metCounts() string {
 	n := t.tally.findings[match.Documented]
 	met := 0
 	for i := range t.r.Expectations {
@@ -350,7 +360,7 @@ func (t *reporter) metCounts() string {
 	return what
 }
 
-func (t *reporter) products() []*product {
+func (t *teller) products() []*product {
 	byName := map[string]*product{}
 	for _, g := range t.tally.groups[match.Documented] {
 		for _, i := range g.members {

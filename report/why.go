@@ -11,18 +11,12 @@ import (
 	"flowvet/match"
 )
 
-// reason is one labelled line that explains an entry.
-type reason struct {
-	label string
-	body  span
-}
-
 // why explains a group by its exemplar: first the verdict, then the qualifiers that need words.
-func (t *reporter) why(g *group, f *match.Finding) []reason {
-	var lines []reason
+func (t *teller) why(g *group, f *match.Finding) []remark {
+	var lines []remark
 	add := func(label, body string, s style) {
 		if body != "" {
-			lines = append(lines, reason{label, span{body, s}})
+			lines = append(lines, remark{label, []span{{body, s}}})
 		}
 	}
 	label := "why"
@@ -42,7 +36,7 @@ func (t *reporter) why(g *group, f *match.Finding) []reason {
 }
 
 // sentence says why the exemplar of a group has its verdict.
-func (t *reporter) sentence(g *group, f *match.Finding) string {
+func (t *teller) sentence(g *group, f *match.Finding) string {
 	switch f.Verdict {
 	case match.OutOfScope:
 		return "neither end is a VMware machine, or both are one"
@@ -101,7 +95,7 @@ func documentedBy(f *match.Finding) string {
 }
 
 // groupCast names every group that the members of a group reached.
-func (t *reporter) groupCast(g *group) string {
+func (t *teller) groupCast(g *group) string {
 	seen := map[netip.Addr]bool{}
 	for _, i := range g.members {
 		f := &t.r.Findings[i]
@@ -140,7 +134,7 @@ func reading(v match.Verdict, rows []*catalog.Row) string {
 }
 
 // wrongVersion holds the versions that the rows are printed for against the versions at the ends.
-func (t *reporter) wrongVersion(f *match.Finding) string {
+func (t *teller) wrongVersion(f *match.Finding) string {
 	var printed []string
 	for _, r := range f.Rows {
 		line := Terminal(r.Product) + " (" + Terminal(r.ID)
@@ -169,7 +163,7 @@ func (t *reporter) wrongVersion(f *match.Finding) string {
 	return line
 }
 
-func (t *reporter) wrongDirection(f *match.Finding) string {
+func (t *teller) wrongDirection(f *match.Finding) string {
 	line := fmt.Sprintf("%s documents %s from %s to %s, not this way", some(rowIDs(f.Rows), listed, "and"), service(f.Proto, f.Port),
 		shortName(f.Responder, f.To), shortName(f.Initiator, f.From))
 	if ref := reference(t.r, t.o, f.Evidence); ref != "" {
@@ -224,7 +218,7 @@ func unknownEndpoint(f *match.Finding) string {
 	return stranger + "; if " + nameOf(f, f.Hypotheses[0].Addr) + " were " + strings.Join(parts, ", or ") + " would document this"
 }
 
-func (t *reporter) unlisted(f *match.Finding) string {
+func (t *teller) unlisted(f *match.Finding) string {
 	ends := t.playing(f.Initiator, f.From) + "; " + t.playing(f.Responder, f.To)
 	if len(f.From.Roles) == 0 || len(f.To.Roles) == 0 {
 		return fmt.Sprintf("no row documents %s here, and no role of the other end would: %s", service(f.Proto, f.Port), ends)
@@ -233,7 +227,7 @@ func (t *reporter) unlisted(f *match.Finding) string {
 }
 
 // playing says what an end is in the eyes of the inventory: "log01, which is syslog-server (lab.yaml:12)".
-func (t *reporter) playing(a netip.Addr, p inventory.Placed) string {
+func (t *teller) playing(a netip.Addr, p inventory.Placed) string {
 	roles := rolesOf(p.Roles)
 	if len(roles) == 0 {
 		return shortName(a, p) + ", which has no role"
@@ -260,7 +254,7 @@ func citing(f *match.Finding) string {
 }
 
 // disputed explains document-disputed: the document contradicts itself, and its other reading documents this.
-func (t *reporter) disputed(f *match.Finding) string {
+func (t *teller) disputed(f *match.Finding) string {
 	if !f.Qualifiers.Has(match.DocumentDisputed) {
 		return ""
 	}
@@ -281,7 +275,7 @@ func disputable(f *match.Finding) []*catalog.Row {
 	return rows
 }
 
-func (t *reporter) companion(f *match.Finding) string {
+func (t *teller) companion(f *match.Finding) string {
 	if !f.Qualifiers.Has(match.Companion) {
 		return ""
 	}
@@ -303,7 +297,7 @@ func otherPlane(f *match.Finding) string {
 }
 
 // inferred names the roles that nobody declared and that the verdict rests on.
-func (t *reporter) inferred(f *match.Finding) string {
+func (t *teller) inferred(f *match.Finding) string {
 	if !f.Qualifiers.Has(match.RoleInferred) {
 		return ""
 	}
