@@ -16,6 +16,13 @@ func (t *reporter) expectations(b match.Bucket) {
 		return
 	}
 	all := shortfalls(t.r, t.shown, b)
+	t.section(strings.ToUpper(b.String()), t.shortfallCounts(all))
+	t.shortfallEntries(all)
+	t.excepted(exceptedExpectations(t.r, t.shown, b), "expectation")
+}
+
+// shortfallCounts says how many expectations a section has, in how many entries.
+func (t *teller) shortfallCounts(all []*shortfall) string {
 	n := expectationsIn(all)
 	what := t.none()
 	switch {
@@ -26,9 +33,7 @@ func (t *reporter) expectations(b match.Bucket) {
 	case t.r.Counts.CouldNotJudge > 0:
 		what = fmt.Sprintf("none that could be proven; %s could not be judged", count(t.r.Counts.CouldNotJudge, "expectation"))
 	}
-	t.section(strings.ToUpper(b.String()), what)
-	t.shortfallEntries(all)
-	t.excepted(exceptedExpectations(t.r, t.shown, b), "expectation")
+	return what
 }
 
 func (t *reporter) shortfallEntries(all []*shortfall) {

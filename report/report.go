@@ -25,7 +25,9 @@ import (
 type Format func(w io.Writer, r *match.Result, o Options) error
 
 // Names returns the names of the formats, the default first.
-func Names() []string { return []string{"text", "json", "csv"} }
+func Names() []string {
+	return []string{"text", "json", "csv", "markdown"}
+}
 
 // ByName returns the format with that name.
 func ByName(name string) (Format, bool) {
@@ -36,6 +38,8 @@ func ByName(name string) (Format, bool) {
 		return JSON, true
 	case "csv":
 		return CSV, true
+	case "markdown":
+		return Markdown, true
 	}
 	return nil, false
 }
@@ -55,11 +59,13 @@ type Options struct {
 	Machine string   // a machine's name, an address or a prefix; empty: all
 	Only    []string // words of [Words]; empty: all
 
-	// The rest is of the text report only.
-	Width   int  // columns; 0 = DefaultWidth
-	Color   bool // emit ANSI colours
+	// Of the reports for people: text, Markdown, HTML.
 	Verbose bool // list documented traffic, every nearest row, display filters, and where each packet went
 	Limit   int  // entries per section; 0 = no limit
+
+	// Of the text report only.
+	Width int  // columns; 0 = DefaultWidth
+	Color bool // emit ANSI colours
 }
 
 // Words returns what Options.Only understands: the buckets, the flow verdicts and the expectation verdicts.

@@ -150,14 +150,18 @@ func (t *reporter) excepted(byID map[string]int, noun string) {
 	if len(byID) == 0 {
 		return
 	}
+	t.blank()
+	t.item(entryIndent, entryColumn, span{"excepted", quiet}, text(exceptedBy(byID, noun)))
+}
+
+func exceptedBy(byID map[string]int, noun string) string {
 	total := 0
 	var ids []string
 	for _, id := range slices.Sorted(maps.Keys(byID)) {
 		total += byID[id]
 		ids = append(ids, fmt.Sprintf("%s (%d)", Terminal(id), byID[id]))
 	}
-	t.blank()
-	t.item(entryIndent, entryColumn, span{"excepted", quiet}, text(count(total, noun)+" by "+some(ids, 10, "and")))
+	return count(total, noun) + " by " + some(ids, 10, "and")
 }
 
 func (t *reporter) indeterminate() {
@@ -165,14 +169,7 @@ func (t *reporter) indeterminate() {
 		return
 	}
 	expected := shortfalls(t.r, t.shown, match.Indeterminate)
-	var parts []string
-	if n := expectationsIn(expected); n > 0 {
-		parts = append(parts, count(n, "expectation"))
-	}
-	if t.tally.findings[match.Indeterminate] > 0 || len(parts) == 0 {
-		parts = append(parts, t.groupCounts(match.Indeterminate))
-	}
-	t.section("INDETERMINATE", strings.Join(parts, ", "))
+	t.section("INDETERMINATE", t.doubtCounts(expected))
 	notes := 0
 	if !t.o.Verbose {
 		notes = trailingNotes(expected)
@@ -183,17 +180,40 @@ func (t *reporter) indeterminate() {
 	t.entries(match.Indeterminate)
 }
 
+// doubtCounts says how many expectations and conversations could not be judged.
+func (t *teller) doubtCounts(expected []*shortfall) string {
+	var parts []string
+	if n := expectationsIn(expected); n > 0 {
+		parts = append(parts, count(n, "expectation"))
+	}
+	if t.tally.findings[match.Indeterminate] > 0 || len(parts) == 0 {
+		parts = append(parts, t.groupCounts(match.Indeterminate))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // notJudged sums up what no verdict was given.
 func (t *reporter) notJudged() {
 	if t.shown.narrows() {
 		t.askedFor(match.NotJudged)
 		return
 	}
-	c := t.r.Counts
-	if c.OutOfScope == 0 && c.NotExercised == 0 && len(t.r.OutOfScope) == 0 {
+	lines := t.unjudged()
+	if len(lines) == 0 {
 		return
 	}
-	t.section("NOT JUDGED", "no VMware machine at either end, or one machine at both; or nothing to expect")
+	t.section("NOT JUDGED", unjudgedMeans)
+	for _, line := range lines {
+		t.para(entryIndent, text(line))
+	}
+}
+
+// unjudgedMeans says what stands under "not judged".
+const unjudgedMeans = "no VMware machine at either end, or one machine at both; or nothing to expect"
+
+// unjudged sums up the conversations and expectations that no verdict was given.
+func (t *teller) unjudged() (lines []string) {
+	c := t.r.Counts
 	var services []string
 	for _, s := range t.r.OutOfScope {
 		services = append(services, fmt.Sprintf("%s (%d)", service(s.Proto, s.Port), s.Conversations))
@@ -203,11 +223,12 @@ func (t *reporter) notJudged() {
 		if len(services) > 0 {
 			line += ": " + some(services, 8, "and")
 		}
-		t.para(entryIndent, text(line))
+		lines = append(lines, line)
 	}
 	if c.NotExercised > 0 {
-		t.para(entryIndent, text(count(c.NotExercised, "expectation")+" not exercised: rows of events that did not happen in this time"))
+		lines = append(lines, count(c.NotExercised, "expectation")+" not exercised: rows of events that did not happen in this time")
 	}
+	return lines
 }
 
 // askedFor lists what is not judged, of a report that was narrowed to it.
@@ -226,14 +247,18 @@ func (t *reporter) conservation() {
 	if !t.o.Verbose && s.Balanced() {
 		return
 	}
+	t.blank()
+	t.para(0, balance(s))
+}
+
+// balance says where every packet went, loudly where the sum does not hold.
+func balance(s *capture.Stats) span {
 	ignored, undecodable := partsOf(s)
 	line := fmt.Sprintf("packets: %d read = %d judged + %s + %s", s.Read, s.Flowed, sumOf(ignored, "ignored"), sumOf(undecodable, "undecodable"))
-	t.blank()
 	if s.Balanced() {
-		t.para(0, text(line))
-		return
+		return text(line)
 	}
-	t.para(0, span{"THE SUM DOES NOT HOLD, do not trust this report: " + line, bad})
+	return span{"THE SUM DOES NOT HOLD, do not trust this report: " + line, bad}
 }
 
 // part is one reason for which packets are in no flow.
@@ -272,11 +297,30 @@ func sumOf(parts []part, what string) string {
 
 // summary is the last line: the counts of the whole result, however narrow the report.
 func (t *reporter) summary() {
-	c := t.r.Counts
 	t.blank()
 	if t.shown.narrows() {
-		t.para(0, span{"Only a part is listed (" + t.narrowing() + "); the counts are of everything.", quiet})
+		t.para(0, span{t.partial(), quiet})
 	}
+	t.para(0, span{t.sums() + " · ", strong}, t.outcomeOfRun())
+}
+
+// partial says that a report was narrowed; empty of one that was not.
+func (t *teller) partial() string {
+	if !t.shown.narrows() {
+		return ""
+	}
+	return "Only a part is listed (" + t.narrowing() + "); the counts are of everything."
+}
+
+// sums are the counts of the whole result, however narrow the report.
+func (t *teller) sums() string {
+	c := t.r.Counts
+	return fmt.Sprintf("%d documented, %d undocumented, %d absent, %d could not be judged, %d excepted",
+		c.Documented, c.Undocumented, c.Absent, c.Indeterminate+c.CouldNotJudge, c.Excepted)
+}
+
+// outcomeOfRun is the exit status with its reason.
+func (t *teller) outcomeOfRun() span {
 	mark := good
 	switch t.r.Status {
 	case 0:
@@ -289,10 +333,7 @@ func (t *reporter) summary() {
 	if t.r.StatusWhy != "" {
 		why = ": " + Terminal(t.r.StatusWhy)
 	}
-	t.para(0,
-		span{fmt.Sprintf("%d documented, %d undocumented, %d absent, %d could not be judged, %d excepted · ",
-			c.Documented, c.Undocumented, c.Absent, c.Indeterminate+c.CouldNotJudge, c.Excepted), strong},
-		span{fmt.Sprintf("exit %d", t.r.Status) + why, mark})
+	return span{fmt.Sprintf("exit %d", t.r.Status) + why, mark}
 }
 
 func (t *teller) narrowing() string {
@@ -326,6 +367,14 @@ func (t *reporter) documented() {
 		t.shortfallEntries(shortfalls(t.r, t.shown, match.Documented))
 		return
 	}
+	for _, p := range t.productRemarks() {
+		t.item(entryIndent, 23, span{p.label, plain}, p.body...)
+	}
+}
+
+// productRemarks sums the documented traffic up, a line a product.
+func (t *teller) productRemarks() []remark {
+	var lines []remark
 	for _, p := range t.products() {
 		line := fmt.Sprintf("%s, %s, %s", count(p.conversations, "conversation"), count(p.packets, "packet"), count(len(p.rows), "row"))
 		var marks []string
@@ -335,8 +384,9 @@ func (t *reporter) documented() {
 		if len(marks) > 0 {
 			line += "; of these " + strings.Join(marks, ", ")
 		}
-		t.item(entryIndent, 23, span{Terminal(p.name), plain}, text(line))
+		lines = append(lines, remark{Terminal(p.name), []span{text(line)}})
 	}
+	return lines
 }
 
 func (t *teller) metCounts() string {
