@@ -26,7 +26,7 @@ type Format func(w io.Writer, r *match.Result, o Options) error
 
 // Names returns the names of the formats, the default first.
 func Names() []string {
-	return []string{"text", "json", "csv", "markdown"}
+	return []string{"text", "json", "csv", "markdown", "junit"}
 }
 
 // ByName returns the format with that name.
@@ -38,6 +38,8 @@ func ByName(name string) (Format, bool) {
 		return JSON, true
 	case "csv":
 		return CSV, true
+	case "junit":
+		return JUnit, true
 	case "markdown":
 		return Markdown, true
 	}

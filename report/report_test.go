@@ -45,6 +45,7 @@ func TestGolden(t *testing.T) {
 		{"text-nobody", Text, emptyResult(), Options{Version: "1.2.3"}},
 		{"json", JSON, newLab().result(), Options{Version: "1.2.3"}},
 		{"csv", CSV, newLab().result(), Options{}},
+		{"junit", JUnit, newLab().result(), Options{Version: "1.2.3"}},
 		{"markdown", Markdown, newLab().result(), Options{Version: "1.2.3", Limit: DefaultLimit}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
