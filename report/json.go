@@ -102,6 +102,10 @@ func (s *stream) array(name string, n int, element func(int) any) {
 
 func (s *stream) close() error {
 	s.raw("\n}\n")
+	return s.flush()
+}
+
+func (s *stream) flush() error {
 	if s.err != nil {
 		return s.err
 	}

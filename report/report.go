@@ -26,12 +26,14 @@ type Format func(w io.Writer, r *match.Result, o Options) error
 
 // Names returns the names of the formats, the default first.
 func Names() []string {
-	return []string{"text", "json", "csv", "markdown", "junit"}
+	return []string{"text", "json", "csv", "markdown", "junit", "sarif"}
 }
 
 // ByName returns the format with that name.
 func ByName(name string) (Format, bool) {
 	switch name {
+	case "sarif":
+		return SARIF, true
 	case "text":
 		return Text, true
 	case "json":
