@@ -214,11 +214,15 @@ func (d *Damage) Error() string { return fmt.Sprintf("at byte %d: %s", d.Offset,
 // Capture is what one input showed, and what is known of where and when it was taken.
 type Capture struct {
 	Name        string // as given, or the path found in a folder; "-" for standard input; hostile
-	Format      string // "pcap", "pcapng"
+	Format      string // "pcap", "pcapng"; "flows" of a flows file that cannot be read
 	Size        int64  // bytes read: up to the damage, where there is any
 	Interfaces  []Interface
 	First, Last int64 // earliest and latest packet; valid iff Table.Stats.Read > 0
 	Damage      *Damage
 	Interrupted bool
+	Digest      uint64 // of the times and lengths of its packets in their order: tells recordings of one name apart
 	Table       *Table
+
+	file uint32     // what Ref.File is in Table
+	held []*Capture // of a flows file: the captures in it
 }

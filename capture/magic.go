@@ -11,6 +11,7 @@ import (
 const (
 	formatPcap   = "pcap"
 	formatPcapng = "pcapng"
+	formatFlows  = "flows"
 )
 
 // kind is what the beginning of a file says it is.
@@ -62,6 +63,9 @@ func recognise(head []byte, complete bool) kind {
 		return kind{reason: "empty", known: true}
 	}
 	if k := recogniseCapture(head); k.known {
+		return k
+	}
+	if k := recogniseFlows(head); k.known {
 		return k
 	}
 	for _, s := range signatures() {

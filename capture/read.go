@@ -9,9 +9,10 @@ import (
 )
 
 // Read reads the input to its end. It never fails: damage, an interruption or a file that has gone is part of what it
-// returns, together with everything before it. Standard input and pipes can be read once.
+// returns, together with everything before it. Standard input and pipes can be read once. A flows file holds several
+// captures: [Input.ReadAll] returns them.
 func (in *Input) Read(ctx context.Context, opt Options) *Capture {
-	c := &Capture{Name: in.Name, Format: in.Format}
+	c := &Capture{Name: in.Name, Format: in.Format, file: opt.File}
 	stream, err := in.open()
 	if err != nil {
 		c.Damage = &Damage{Reason: err.Error()}
@@ -49,7 +50,7 @@ func (in *Input) open() (*openStream, error) {
 func (c *Capture) read(ctx context.Context, w *window, opt Options) {
 	s := &stream{window: w}
 	g := newGatherer(opt)
-	err := c.gather(ctx, s, g, opt.Progress)
+	err := c.gather(ctx, s, g, opt)
 	done := ctx.Err()
 	switch {
 	case err == nil:
@@ -63,15 +64,21 @@ func (c *Capture) read(ctx context.Context, w *window, opt Options) {
 		c.Size = c.Damage.Offset
 	}
 	c.Interfaces = s.interfaces
+	c.Digest = g.digest
 	c.Table = g.finish()
 }
 
 // gather runs the reader of the input's format.
-func (c *Capture) gather(ctx context.Context, s *stream, g *gatherer, progress func(int64, uint64)) error {
+func (c *Capture) gather(ctx context.Context, s *stream, g *gatherer, opt Options) error {
 	report := func(packets uint64) {
-		if progress != nil {
-			progress(s.offset(), packets)
+		if opt.Progress != nil {
+			opt.Progress(s.offset(), packets)
 		}
+	}
+	if c.Format == formatFlows {
+		held, err := readFlows(ctx, s, opt, report)
+		c.held = held
+		return err
 	}
 	if c.Format == formatPcapng {
 		r := newPcapngReader(s)

@@ -1,0 +1,494 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// flowsOf writes a flows file.
+func flowsOf(t testing.TB, captures ...*Capture) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := WriteFlows(&out, captures); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// readFlowsFile reads a flows file as an input would.
+func readFlowsFile(data []byte) (*Capture, []*Capture) {
+	c := &Capture{Name: "x.flows", Format: formatFlows}
+	c.read(context.Background(), newWindow(bytes.NewReader(data), int64(len(data))), Options{})
+	return c, c.held
+}
+
+// recorded makes a capture of random traffic, with references into file 0 as a file of its own has them.
+func recorded(name string, seed uint64, packets int) *Capture {
+	rng := rand.New(rand.NewPCG(seed, 4))
+	c := &Capture{Name: name, Format: formatPcap, Size: int64(packets) * 90, Digest: rng.Uint64(), Table: new(Table)}
+	for i, k := range randomTraffic(rng, packets) {
+		k.ref.File = 0
+		if i == 0 {
+			c.First, c.Last = k.ns, k.ns
+		}
+		c.First, c.Last = min(c.First, k.ns), max(c.Last, k.ns)
+		k.into(c.Table)
+	}
+	c.Table.settle()
+	return c
+}
+
+// sameCapture compares everything that two captures hold.
+func sameCapture(t *testing.T, want, got *Capture) {
+	t.Helper()
+	options := cmp.Options{cmpopts.IgnoreUnexported(Table{}, Capture{}), compareNetip, comparePorts, cmpopts.EquateEmpty()}
+	if diff := cmp.Diff(want, got, options); diff != "" {
+		t.Fatalf("%s differs (-written +read):\n%s", want.Name, diff)
+	}
+	if diff := cmp.Diff(sorted(want.Table), sorted(got.Table), options); diff != "" {
+		t.Fatalf("%s: flows differ (-written +read):\n%s", want.Name, diff)
+	}
+}
+
+func TestFlowsFileBringsBackWhatWasWritten(t *testing.T) {
+	damaged := recorded("damaged.pcap", 2, 50)
+	damaged.Damage = &Damage{Offset: 4000, Reason: "cut inside a packet: 3 of 60 bytes"}
+	interrupted := recorded("-", 3, 2000)
+	interrupted.Interrupted = true
+	interrupted.Format = formatPcapng
+	interrupted.Interfaces = []Interface{
+		{Name: "eth\x1b0", Filter: "tcp port 902", Link: 1, SnapLen: 96, Start: 5e9, End: 9e9, Received: 77, Dropped: 3, Counted: true},
+		{},
+	}
+	want := []*Capture{interrupted, recorded("a.pcap", 1, 300), damaged, {Name: "empty.pcap", Format: formatPcap, Table: new(Table)}}
+	file, got := readFlowsFile(flowsOf(t, want...))
+	if file.Damage != nil || len(got) != len(want) {
+		t.Fatalf("%d captures, damage %v; want %d", len(got), file.Damage, len(want))
+	}
+	for i := range want {
+		sameCapture(t, want[i], got[i])
+	}
+	if again := flowsOf(t, got...); !bytes.Equal(again, flowsOf(t, want...)) {
+		t.Error("written again, the bytes are others")
+	}
+}
+
+// TestFlowsFileHoldsEveryField fills every field of everything that a flows file holds with a value of its own: a field
+// that is added to one of the types and not to the file fails here.
+func TestFlowsFileHoldsEveryField(t *testing.T) {
+	var stats Stats
+	fill(reflect.ValueOf(&stats).Elem(), new(uint64))
+	stats.Skipped[Kept] = 0
+	stats.Read = stats.Flowed
+	for _, n := range stats.Skipped {
+		stats.Read += n
+	}
+	var side Side
+	fill(reflect.ValueOf(&side).Elem(), new(uint64))
+	side.Packets, side.Signs = stats.Flowed, signsKnown
+	side.First, side.SYNAt, side.SYNACKAt, side.RSTAt, side.LastACK, side.Last = 1e9, 2e9, 3e9, 4e9, 5e9, 6e9
+	side.SYNRef.Frame = side.FirstRef.Frame + 5
+	for _, ref := range []*Ref{&side.FirstRef, &side.SYNRef, &side.QuoteRef} {
+		ref.File = 0
+	}
+	var face Interface
+	fill(reflect.ValueOf(&face).Elem(), new(uint64))
+
+	want := &Capture{Table: new(Table)}
+	fill(reflect.ValueOf(want).Elem(), new(uint64))
+	want.Table = &Table{Stats: stats, Others: map[Pair]Seconds{
+		{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}: {{1, 1}, {3, 9}},
+	}}
+	want.Interfaces = []Interface{face}
+	want.Table.AddFlow(&Flow{
+		A: netip.MustParseAddrPort("10.0.0.1:1"), B: netip.MustParseAddrPort("10.0.0.2:2"), Proto: UDP, FromB: side,
+		VLANs: []uint16{3, 4}, Seconds: Seconds{{1, 2}, {6, 6}},
+	})
+	file, got := readFlowsFile(flowsOf(t, want))
+	if file.Damage != nil || len(got) != 1 {
+		t.Fatalf("%d captures, damage %v", len(got), file.Damage)
+	}
+	sameCapture(t, want, got[0])
+	for f := range got[0].Table.Flows {
+		if diff := cmp.Diff(side, f.FromB); diff != "" {
+			t.Errorf("the side differs (-written +read):\n%s", diff)
+		}
+	}
+}
+
+// fill gives every number, text and flag below v a value, and every number another.
+func fill(v reflect.Value, next *uint64) {
+	*next++
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(fmt.Sprint("text ", *next))
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(*next))
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(*next)
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i), next)
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0), next)
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(key, next)
+		fill(value, next)
+		v.SetMapIndex(key, value)
+	case reflect.Pointer:
+		if v.Type() != reflect.TypeFor[*Table]() {
+			v.Set(reflect.New(v.Type().Elem()))
+			fill(v.Elem(), next)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(v.Field(i), next)
+			}
+		}
+	}
+}
+
+// TestFlowsFileKeepsItsNumbers pins what stands in files on disk: none of these may ever mean another thing.
+func TestFlowsFileKeepsItsNumbers(t *testing.T) {
+	for i, sign := range []Signs{SYN, SYNACK, ACK, FIN, RST, Payload, Cast, Cut, Fragment, QuotedPort, QuotedAdmin, QuotedHost} {
+		if sign != 1<<i {
+			t.Errorf("sign %d is %#x, want %#x", i, sign, 1<<i)
+		}
+	}
+	for i, kind := range []int{flowUDP, flowIPv6, flowSideA, flowSideB, flowVLANs} {
+		if kind != 1<<i {
+			t.Errorf("flow bit %d is %#x, want %#x", i, kind, 1<<i)
+		}
+	}
+}
+
+// TestFlowsFileKeepsLongSets writes flows and pairs whose seconds fill several items and sections.
+func TestFlowsFileKeepsLongSets(t *testing.T) {
+	var long Seconds
+	for i := range int64(40_000) {
+		long = append(long, Run{10 + 30_000*i, 10 + 30_000*i + 20_000})
+	}
+	end := long[len(long)-1].Last * 1e9
+	want := &Capture{Name: "long.pcap", Format: formatPcap, First: 10e9, Last: end, Table: &Table{Others: map[Pair]Seconds{
+		{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}: long,
+		{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.3")}: long[:5000],
+	}}}
+	for port := range uint16(3) {
+		want.Table.AddFlow(&Flow{
+			A: netip.AddrPortFrom(netip.MustParseAddr("fe80::1"), port), B: netip.MustParseAddrPort("[fe80::2]:22"), Proto: TCP,
+			FromA: Side{Packets: 300_000, First: 10e9, Last: end, FirstRef: Ref{Frame: 1}}, Seconds: long,
+		})
+	}
+	want.Table.Stats.Read, want.Table.Stats.Flowed = 900_000, 900_000
+	data := flowsOf(t, want)
+	file, got := readFlowsFile(data)
+	if file.Damage != nil || len(got) != 1 {
+		t.Fatalf("%d captures, damage %v", len(got), file.Damage)
+	}
+	sameCapture(t, want, got[0])
+}
+
+// TestFlowsFileRefusesEveryFlippedBit is fault 38: each bit of a file is flipped, and each file refused whole.
+func TestFlowsFileRefusesEveryFlippedBit(t *testing.T) {
+	data := flowsOf(t, recorded("a.pcap", 5, 40), recorded("b.pcap", 6, 3))
+	refused := 0
+	for bit := range 8 * len(data) {
+		flipped := slices.Clone(data)
+		flipped[bit/8] ^= 1 << (bit % 8)
+		refuses(t, flipped, fmt.Sprintf("bit %d of byte %d flipped", bit%8, bit/8))
+		refused++
+	}
+	t.Logf("%d of %d refused", refused, 8*len(data))
+}
+
+// TestFlowsFileRefusesEveryCut cuts a file at each byte.
+func TestFlowsFileRefusesEveryCut(t *testing.T) {
+	data := flowsOf(t, recorded("a.pcap", 5, 40), recorded("b.pcap", 6, 3))
+	for n := range data {
+		refuses(t, data[:n], fmt.Sprintf("cut to %d bytes", n))
+	}
+	refuses(t, append(slices.Clone(data), 0), "one byte more")
+	refuses(t, append(slices.Clone(data), data...), "twice in a row")
+}
+
+// refuses wants a file not to be recognised, or to be read as damaged, in one line and without anything of it.
+func refuses(t *testing.T, data []byte, how string) {
+	t.Helper()
+	k := recognise(data, true)
+	if k.format != formatFlows {
+		if k.format != "" || k.reason == "" {
+			t.Fatalf("%s: recognised as %+v", how, k)
+		}
+		return
+	}
+	file, _ := readFlowsFile(data)
+	if file.Damage == nil {
+		t.Fatalf("%s: accepted", how)
+	}
+	if d := file.Damage; d.Reason == "" || strings.ContainsAny(d.Reason, "\n\r") || d.Offset < 0 || d.Offset > int64(len(data)) {
+		t.Fatalf("%s: damage %q at %d of %d bytes", how, d.Reason, d.Offset, len(data))
+	}
+	if file.Table.Stats.Read != 0 || file.Table.Len() != 0 {
+		t.Fatalf("%s: something of it is judged", how)
+	}
+}
+
+func TestFlowsFileOfTheFutureIsRefusedByItsVersion(t *testing.T) {
+	data := flowsOf(t, recorded("a.pcap", 5, 4))
+	data[flowsHeader-1] = 2
+	path := filepath.Join(t.TempDir(), "new.flows")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open([]string{path}, nil)
+	want := path + ": a flows file of version 2: this flowvet reads version 1"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// sealed makes a flows file of sections that no writer would write, with a good checksum.
+func sealed(t *testing.T, sections func(f *flowsWriter)) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	f, err := newFlowsWriter(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections(f)
+	if err := f.close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestFlowsFileRefusesLies gives the reader files whose checksum is right and whose content is not.
+func TestFlowsFileRefusesLies(t *testing.T) {
+	honest := func() *Capture { return recorded("a.pcap", 5, 40) }
+	head := func(f *flowsWriter, c *Capture) {
+		f.section.capture(c)
+		f.flush(sectionCapture)
+	}
+	flow := func(change func(*Flow)) func(*flowsWriter) {
+		return func(f *flowsWriter) {
+			c := &Capture{Name: "x", Format: formatPcap, First: 5e9, Last: 9e9, Table: new(Table)}
+			one := Flow{
+				A: netip.MustParseAddrPort("10.0.0.1:1"), B: netip.MustParseAddrPort("10.0.0.2:2"), Proto: TCP, Seconds: Seconds{{5, 9}},
+				FromA: Side{Packets: 2, First: 5e9, Last: 9e9, FirstRef: Ref{Frame: 1}},
+			}
+			c.Table.AddFlow(&one)
+			c.Table.Stats = Stats{Read: 2, Flowed: 2}
+			head(f, c)
+			f.section.stats(&c.Table.Stats)
+			f.flush(sectionStats)
+			change(&one)
+			f.section.flow(&one, c.First)
+			f.flush(sectionFlows)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		write  func(f *flowsWriter)
+		reason string // empty: accepted
+	}{
+		{"nothing changed", flow(func(*Flow) {}), ""},
+		{"an optional section that is not known", func(f *flowsWriter) {
+			f.capture(honest())
+			f.section.text("for a newer one")
+			f.flush(sectionOptional + 9)
+		}, ""},
+		{"no capture", func(*flowsWriter) {}, "no capture in it"},
+		{"a section of an unknown type", func(f *flowsWriter) {
+			f.capture(honest())
+			f.section.byte(1)
+			f.flush(77)
+		}, "newer flowvet"},
+		{"flows before any capture", func(f *flowsWriter) {
+			f.section.byte(flowSideA)
+			f.flush(sectionFlows)
+		}, "belongs to nothing"},
+		{"statistics after flows", func(f *flowsWriter) {
+			c := honest()
+			f.capture(c)
+			f.section.stats(&c.Table.Stats)
+			f.flush(sectionStats)
+		}, "disorder"},
+		{"flows missing", func(f *flowsWriter) {
+			c := honest()
+			head(f, c)
+			f.section.stats(&c.Table.Stats)
+			f.flush(sectionStats)
+		}, "flows are missing"},
+		{"counters that do not add up", func(f *flowsWriter) {
+			c := honest()
+			c.Table.Stats.Read++
+			f.capture(c)
+		}, "do not add up"},
+		{"packets that are in no flow", func(f *flowsWriter) {
+			c := honest()
+			c.Table.Stats.Read++
+			c.Table.Stats.Flowed++
+			f.capture(c)
+		}, "packets of the flows do not add up"},
+		{"a counter nobody knows", func(f *flowsWriter) {
+			head(f, honest())
+			f.section.number(1)
+			f.section.text("colour")
+			f.section.number(1)
+			f.flush(sectionStats)
+		}, `counter "colour" is unknown`},
+		{"ends the wrong way round", flow(func(f *Flow) { f.A, f.B = f.B, f.A }), "wrong way round"},
+		{"a flow that ends before it begins", flow(func(f *Flow) { f.FromA.Last = 4e9 }), "too large"},
+		{"a SYN outside its flow", flow(func(f *Flow) { f.FromA.Signs, f.FromA.SYNAt, f.FromA.ISNs = SYN, 10e9, []uint32{1} }), "too large"},
+		{"a SYN without a sequence number", flow(func(f *Flow) { f.FromA.Signs, f.FromA.SYNAt, f.FromA.SYNRef.Frame = SYN, 6e9, 1 }), "a set is empty"},
+		{"a set out of order", flow(func(f *Flow) { f.VLANs = []uint16{4, 3} }), "a set is out of order"},
+		{"seconds after the last packet", flow(func(f *Flow) { f.Seconds = Seconds{{5, 10}} }), "seconds of a flow"},
+		{"seconds out of order", flow(func(f *Flow) { f.Seconds = Seconds{{5, 7}, {8, 9}} }), "seconds are out of order"},
+		{"a time before all calendars", flow(func(f *Flow) { f.FromA.First, f.FromA.Last = -maxTime, 9e9 }), "a time beyond"},
+		{"a side without a packet", flow(func(f *Flow) { f.FromA.Packets, f.FromA.Signs = 0, QuotedPort|SYN }), "not there"},
+		{"the same flow twice", func(f *flowsWriter) {
+			flow(func(*Flow) {})(f)
+			flow(func(*Flow) {})(f)
+			f.section.byte(0)
+		}, "an end that holds something"},
+		{"the same flow again", func(f *flowsWriter) {
+			c := honest()
+			f.capture(c)
+			for one := range c.Table.Flows {
+				f.section.flow(&one, c.First)
+				break
+			}
+			f.flush(sectionFlows)
+		}, "disorder"},
+		{"a section that unfolds too far", func(f *flowsWriter) {
+			f.write([]byte{sectionCapture, 90, 10})
+			f.write(make([]byte, 10))
+		}, "stored in 10"},
+		{"a section of 2 GiB", func(f *flowsWriter) { f.write([]byte{sectionCapture, 0xff, 0xff, 0xff, 0xff, 7, 9}) }, "a section"},
+		{"a section that is no zstd", func(f *flowsWriter) {
+			f.write([]byte{sectionCapture, 20, 10})
+			f.write(make([]byte, 10))
+		}, "cannot be decompressed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file, _ := readFlowsFile(sealed(t, tt.write))
+			switch d := file.Damage; {
+			case tt.reason == "" && d != nil:
+				t.Errorf("refused: %v", d)
+			case tt.reason != "" && (d == nil || !strings.Contains(d.Reason, tt.reason)):
+				t.Errorf("got %v, want %q", d, tt.reason)
+			}
+		})
+	}
+}
+
+// TestFlowsFileIsPadded writes flows as regular as a generator's: the file is no smaller than what readers accept, and
+// comes back whole.
+func TestFlowsFileIsPadded(t *testing.T) {
+	want := &Capture{Name: "scan.pcap", Format: formatPcap, Table: new(Table)}
+	const flows = 12_000
+	for port := range uint16(flows) {
+		p := Packet{Proto: UDP, family: familyIPv4, src: address{0, mapped4 | 1}, dst: address{0, mapped4 | 2}, srcPort: 9, dstPort: port}
+		want.Table.Add(&p, 0, Ref{Frame: 1})
+	}
+	data := flowsOf(t, want)
+	file, got := readFlowsFile(data)
+	if file.Damage != nil {
+		t.Fatal(file.Damage)
+	}
+	sameCapture(t, want, got[0])
+	if perFlow := float64(len(data)) / flows; perFlow < 2 {
+		t.Errorf("%.1f bytes a flow: a small file would become a large table", perFlow)
+	}
+}
+
+func TestArrange(t *testing.T) {
+	a, b := recorded("a.pcap", 1, 50), recorded("b.pcap", 2, 50)
+	stdin := recorded("-", 3, 50)
+	otherA := recorded("a.pcap", 4, 50)
+	sameA := recorded("a.pcap", 1, 50)
+	want := []string{"-", "a.pcap", "a.pcap", "b.pcap"}
+	kept, again := Arrange([]*Capture{b, a, otherA, stdin, sameA})
+	names := make([]string, len(kept))
+	for i, c := range kept {
+		names[i] = c.Name
+		for f := range c.Table.Flows {
+			if ref := f.FromA.FirstRef; ref.Frame != 0 && ref.File != uint32(i) {
+				t.Fatalf("%s: a packet of file %d, want %d", c.Name, ref.File, i)
+			}
+		}
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("kept %v, want %v", names, want)
+	}
+	if len(again) != 1 || again[0].Name != "a.pcap" {
+		t.Errorf("%d captures left out, want a.pcap", len(again))
+	}
+	if got := flowsOf(t, kept...); !bytes.Equal(got, flowsOf(t, must(Arrange([]*Capture{
+		recorded("a.pcap", 4, 50), recorded("a.pcap", 1, 50), recorded("-", 3, 50), recorded("b.pcap", 2, 50),
+	}))...)) {
+		t.Error("another order of the captures gives other bytes")
+	}
+}
+
+// must drops what Arrange left out.
+func must(kept, _ []*Capture) []*Capture { return kept }
+
+func TestFlowsFileRefusesWhatItCannotHold(t *testing.T) {
+	if err := WriteFlows(new(bytes.Buffer), make([]*Capture, maxRecords+1)); err == nil {
+		t.Errorf("%d captures written", maxRecords+1)
+	}
+	big := recorded("big.pcap", 1, 5)
+	big.Interfaces = []Interface{{Name: strings.Repeat("x", maxSection+1)}}
+	if err := WriteFlows(new(bytes.Buffer), []*Capture{big}); err == nil {
+		t.Error("a section above its limit was written")
+	}
+	late := recorded("late.pcap", 1, 5)
+	late.Last = maxTime
+	if err := WriteFlows(new(bytes.Buffer), []*Capture{late}); err == nil {
+		t.Error("a time after 2116 was written")
+	}
+}
+
+func BenchmarkFlowsFile(b *testing.B) {
+	const packets = 200_000
+	data := pcapOf(packets, 50_000)
+	c := Capture{Name: "a.pcap", Format: formatPcap}
+	c.read(context.Background(), newWindow(bytes.NewReader(data), int64(len(data))), Options{})
+	file := flowsOf(b, &c)
+	flows := float64(c.Table.Len())
+	b.Run("write", func(b *testing.B) {
+		for b.Loop() {
+			flowsOf(b, &c)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/flows, "ns/flow")
+		b.ReportMetric(float64(len(file))/flows, "bytes/flow")
+	})
+	b.Run("read", func(b *testing.B) {
+		for b.Loop() {
+			if c, _ := readFlowsFile(file); c.Damage != nil {
+				b.Fatal(c.Damage)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/flows, "ns/flow")
+	})
+}
