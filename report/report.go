@@ -26,7 +26,7 @@ type Format func(w io.Writer, r *match.Result, o Options) error
 
 // Names returns the names of the formats, the default first.
 func Names() []string {
-	return []string{"text", "json", "csv", "markdown", "junit", "sarif"}
+	return []string{"text", "json", "csv", "markdown", "junit", "sarif", "jsonl"}
 }
 
 // ByName returns the format with that name.
@@ -34,6 +34,8 @@ func ByName(name string) (Format, bool) {
 	switch name {
 	case "sarif":
 		return SARIF, true
+	case "jsonl":
+		return JSONL, true
 	case "text":
 		return Text, true
 	case "json":
@@ -58,6 +60,8 @@ const DefaultLimit = 50
 type Options struct {
 	Version string   // of flowvet, for the header
 	Files   []string // what references call the captures, by file index; nil: the captures' own names
+
+	Anonymized bool // the result went through [Anonymize]: said where a format can say it
 
 	// Machine and Only narrow what is listed, in every format. Counts and exit status stay those of the whole result.
 	Machine string   // a machine's name, an address or a prefix; empty: all

@@ -47,6 +47,7 @@ func TestGolden(t *testing.T) {
 		{"csv", CSV, newLab().result(), Options{}},
 		{"junit", JUnit, newLab().result(), Options{Version: "1.2.3"}},
 		{"sarif", SARIF, newLab().result(), Options{Version: "1.2.3"}},
+		{"jsonl", JSONL, newLab().result(), Options{Version: "1.2.3"}},
 		{"markdown", Markdown, newLab().result(), Options{Version: "1.2.3", Limit: DefaultLimit}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
