@@ -106,15 +106,24 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if err := f.output.prepare(sinks, append(f.files(), names(inputs)...)); err != nil {
 		return statusOutput, err
 	}
+	result, err := p.evaluate(f, grounds, inputs)
+	if err != nil {
+		return statusUsage, err
+	}
+	return p.write(result, sinks), nil
+}
+
+// evaluate reads the inputs and judges them, by inferred roles where no inventory is given.
+func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*capture.Input) (*match.Result, error) {
 	captures := p.read(inputs, capture.Options{Dedup: f.dedup}, f.quiet)
 	if grounds.Inventory == nil {
 		grounds.Inventory = inventory.Suggest(grounds.Catalog, tables(captures)...)
 	}
 	result, err := match.Evaluate(grounds, captures)
 	if err != nil {
-		return statusUsage, usageError{err}
+		return nil, usageError{err}
 	}
-	return p.write(result, sinks), nil
+	return result, nil
 }
 
 // grounds loads what the judgement rests on. Nothing has been read of a capture yet.

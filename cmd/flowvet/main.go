@@ -46,6 +46,7 @@ func commands() []command {
 		{"check", "judge captures: documented, undocumented, expected but absent", (*program).check},
 		{"catalog", "say what is documented for a port, a product, a role or a row", (*program).catalog},
 		{"inventory", "suggest an inventory from captures, or lint one", (*program).inventory},
+		{"verify", "check evidence, and judge its captures again", (*program).verify},
 		{"help", "show the help of a command", (*program).help},
 		{"version", "show version, commit and catalogue", (*program).version},
 	}
