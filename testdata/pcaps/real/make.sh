@@ -5,7 +5,8 @@
 #
 # Debian packages are installed, and stay; their daemons are not started. Then the script runs itself again in a PID and
 # a mount namespace: processes, network namespaces and scratch files all end with it, however it ends. A scene takes
-# 5 to 20 s, all of them 5 minutes; after 20 minutes the run is stopped. Each capture made is printed as a row for README.md.
+# 5 to 20 s, all of them 5 minutes; after 20 minutes the run is stopped. Each capture made is printed as a row for the
+# README one folder up.
 set -euo pipefail
 
 # What the scenes need: installed, or only unpacked. The first are the lab's own.
