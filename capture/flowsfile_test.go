@@ -29,7 +29,7 @@ func flowsOf(t testing.TB, captures ...*Capture) []byte {
 
 // readFlowsFile reads a flows file as an input would.
 func readFlowsFile(data []byte) (*Capture, []*Capture) {
-	c := &Capture{Name: "x.flows", Format: formatFlows}
+	c := &Capture{Name: "x.flows", Format: FormatFlows}
 	c.read(context.Background(), newWindow(bytes.NewReader(data), int64(len(data))), Options{})
 	return c, c.held
 }
@@ -234,7 +234,7 @@ func TestFlowsFileRefusesEveryCut(t *testing.T) {
 func refuses(t *testing.T, data []byte, how string) {
 	t.Helper()
 	k := recognise(data, true)
-	if k.format != formatFlows {
+	if k.format != FormatFlows {
 		if k.format != "" || k.reason == "" {
 			t.Fatalf("%s: recognised as %+v", how, k)
 		}

@@ -275,10 +275,10 @@ func recogniseFlows(head []byte) kind {
 	case len(magic) < least || string(magic) != flowsMagic[:len(magic)]:
 		return kind{}
 	case len(head) < flowsHeader:
-		return kind{format: formatFlows, known: true}
+		return kind{format: FormatFlows, known: true}
 	}
 	if version := binary.BigEndian.Uint32(head[len(flowsMagic):]); version != flowsVersion {
 		return kind{reason: fmt.Sprintf("a flows file of version %d", version), hint: "this flowvet reads version 1", known: true}
 	}
-	return kind{format: formatFlows, known: true}
+	return kind{format: FormatFlows, known: true}
 }

@@ -11,8 +11,10 @@ import (
 const (
 	formatPcap   = "pcap"
 	formatPcapng = "pcapng"
-	formatFlows  = "flows"
 )
+
+// FormatFlows is the format of a flows file: of an input, and of a capture that stands for one that was refused.
+const FormatFlows = "flows"
 
 // kind is what the beginning of a file says it is.
 type kind struct {

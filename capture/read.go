@@ -75,7 +75,7 @@ func (c *Capture) gather(ctx context.Context, s *stream, g *gatherer, opt Option
 			opt.Progress(s.offset(), packets)
 		}
 	}
-	if c.Format == formatFlows {
+	if c.Format == FormatFlows {
 		held, err := readFlows(ctx, s, opt, report)
 		c.held = held
 		return err

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"flowvet/capture"
 	"flowvet/inventory"
 	"flowvet/match"
 )
@@ -88,7 +89,12 @@ func (h *facts) capture(c *match.CaptureInfo) {
 	if c.FilterSuspected != "" {
 		h.add("", span{"FILTER SUSPECTED: " + Terminal(c.FilterSuspected), doubt})
 	}
-	if c.Damage != nil {
+	switch {
+	case c.Damage == nil:
+	case c.Format == capture.FormatFlows:
+		h.add("", span{fmt.Sprintf("REFUSED: %s at byte %d: %s; nothing in it is judged",
+			Terminal(c.Name), c.Damage.Offset, Terminal(c.Damage.Reason)), bad})
+	default:
 		h.add("", span{fmt.Sprintf("PARTIAL: %s ends early at byte %d: %s; what came before is judged",
 			Terminal(c.Name), c.Damage.Offset, Terminal(c.Damage.Reason)), bad})
 	}

@@ -44,6 +44,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"check", "judge captures: documented, undocumented, expected but absent", (*program).check},
+		{"record", "write what captures showed into one small file, without payload", (*program).record},
 		{"catalog", "say what is documented for a port, a product, a role or a row", (*program).catalog},
 		{"inventory", "suggest an inventory from captures, or lint one", (*program).inventory},
 		{"verify", "check evidence, and judge its captures again", (*program).verify},

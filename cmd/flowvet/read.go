@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"flowvet/capture"
@@ -36,18 +37,40 @@ func names(inputs []*capture.Input) []string {
 	return all
 }
 
-// read reads all inputs, as many at once as there are processors. The captures stand in the order of the inputs.
+// read reads all inputs. The captures stand in the order of their names.
 func (p *program) read(inputs []*capture.Input, options capture.Options, quiet bool) []*capture.Capture {
+	captures, again := capture.Arrange(p.readAll(inputs, options, quiet))
+	if !quiet {
+		p.noteFlows(captures, again, options)
+	}
+	return captures
+}
+
+// readAll reads as many inputs at once as there are processors.
+func (p *program) readAll(inputs []*capture.Input, options capture.Options, quiet bool) []*capture.Capture {
 	bar := p.progress(inputs, quiet)
 	defer bar.stop()
-	captures := make([]*capture.Capture, len(inputs))
+	shown := make([][]*capture.Capture, len(inputs))
 	each(len(inputs), runtime.GOMAXPROCS(0), func(i int) {
 		o := options
 		o.File = uint32(i)
 		o.Progress = bar.of(i)
-		captures[i] = inputs[i].Read(p.ctx, o)
+		shown[i] = inputs[i].ReadAll(p.ctx, o)
 	})
-	return captures
+	return slices.Concat(shown...)
+}
+
+// noteFlows says what became of flows files: which captures they hold that were there already, and which of their packets
+// cannot be left out any more.
+func (p *program) noteFlows(captures, again []*capture.Capture, options capture.Options) {
+	for _, c := range again {
+		p.say("%s: recorded twice among the inputs, taken once", c.Name)
+	}
+	for _, c := range captures {
+		if s := &c.Table.Stats; options.Dedup && s.Duplicates > s.Skipped[capture.IgnoredDuplicate] {
+			p.say("%s: recorded without --dedup: its second copies stay", c.Name)
+		}
+	}
 }
 
 // each calls f for 0..n-1, at most workers of them at once. A panic in f becomes a panic of the caller's.
