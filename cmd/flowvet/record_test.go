@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -47,4 +48,28 @@ func sizeOf(t *testing.T, path string) int64 {
 		t.Fatal(err)
 	}
 	return info.Size()
+}
+
+// TestRecordedFoldersAreJudgedAsTheirCaptures does it with many captures at once, those of every kind and damage.
+func TestRecordedFoldersAreJudgedAsTheirCaptures(t *testing.T) {
+	for _, folder := range []string{
+		filepath.Join("..", "..", "testdata", "pcaps"),
+		filepath.Join("..", "..", "..", "shared", "pcaps", "captures"),
+	} {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			if _, err := os.Stat(folder); err != nil {
+				t.Skip("no such captures here")
+			}
+			flows := filepath.Join(t.TempDir(), "x.flows")
+			var stdout, stderr bytes.Buffer
+			if status := run([]string{"record", "-q", folder, "-o", flows}, nil, &stdout, &stderr); status != statusGood && status != statusPartial {
+				t.Fatalf("record: exit status %d: %s", status, stderr.String())
+			}
+			judge := []string{"-q", "--as-of", "2015-10-21T12:00:00Z", "--format", "json"}
+			want := transcript(t, append([]string{"check", folder}, judge...)...)
+			if got := transcript(t, append([]string{"check", flows}, judge...)...); want != got {
+				t.Errorf("the report differs (-captures +flows):\n%s", cmp.Diff(want, got))
+			}
+		})
+	}
 }
