@@ -78,9 +78,11 @@ func (s *Side) half() half {
 
 // inOrder yields every flow in the order of the keys, without holding more than one of them in its clean form.
 func (t *Table) inOrder(yield func(Flow) bool) {
-	numbers := make([]uint32, t.n)
-	for i := range numbers {
-		numbers[i] = uint32(i)
+	numbers := make([]uint32, 0, t.Len())
+	for i := range t.n {
+		if t.record(i).used() {
+			numbers = append(numbers, i)
+		}
 	}
 	slices.SortFunc(numbers, func(a, b uint32) int { return t.record(a).key.compare(&t.record(b).key) })
 	for _, i := range numbers {

@@ -181,6 +181,10 @@ type Stats struct {
 	Protocols       map[uint8]uint64  // what IgnoredICMP and IgnoredProtocol were, by protocol number
 	LinkTypes       map[Link]uint64   // what BadLinkType was
 	QuotesRejected  uint64            // ICMP unreachables whose quote names no usable flow
+	Evictions       uint64            // how often a full table made room
+	FoldedFlows     uint64            // flows evicted into Table.Folded
+	FoldedPackets   uint64            // their packets, which are counted in Flowed
+	PairsRefused    uint64            // packets whose pair found no room in Table.Others
 }
 
 // Balanced reports whether every packet read is accounted for.

@@ -71,6 +71,7 @@ type record struct {
 	rare    uint32 // index+1 into the table's rarities; 0 = none
 	vlan    uint16 // the first VLAN id seen; the others are in rare
 	hasVLAN bool
+	guard   uint8 // for eviction: guardMask
 	sides   [2]half
 }
 

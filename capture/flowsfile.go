@@ -31,6 +31,7 @@ const (
 	sectionStats      = 3
 	sectionFlows      = 4
 	sectionOthers     = 5
+	sectionFolds      = 6
 	sectionOptional   = 128
 )
 
@@ -178,6 +179,7 @@ func (f *flowsWriter) capture(c *Capture) {
 	f.flush(sectionStats)
 	f.flows(c)
 	f.others(c)
+	f.folds(c)
 }
 
 // flows writes the flows in the order of their keys.

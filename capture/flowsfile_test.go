@@ -91,13 +91,17 @@ func TestFlowsFileHoldsEveryField(t *testing.T) {
 	var stats Stats
 	fill(reflect.ValueOf(&stats).Elem(), new(uint64))
 	stats.Skipped[Kept] = 0
+	stats.Flowed += stats.FoldedPackets
 	stats.Read = stats.Flowed
 	for _, n := range stats.Skipped {
 		stats.Read += n
 	}
+	var evicted Fold
+	fill(reflect.ValueOf(&evicted).Elem(), new(uint64))
+	evicted.Flows, evicted.Packets = stats.FoldedFlows, stats.FoldedPackets
 	var side Side
 	fill(reflect.ValueOf(&side).Elem(), new(uint64))
-	side.Packets, side.Signs = stats.Flowed, signsKnown
+	side.Packets, side.Signs = stats.Flowed-evicted.Packets, signsKnown
 	side.First, side.SYNAt, side.SYNACKAt, side.RSTAt, side.LastACK, side.Last = 1e9, 2e9, 3e9, 4e9, 5e9, 6e9
 	side.SYNRef.Frame = side.FirstRef.Frame + 5
 	for _, ref := range []*Ref{&side.FirstRef, &side.SYNRef, &side.QuoteRef} {
@@ -110,6 +114,8 @@ func TestFlowsFileHoldsEveryField(t *testing.T) {
 	fill(reflect.ValueOf(want).Elem(), new(uint64))
 	want.Table = &Table{Stats: stats, Others: map[Pair]Seconds{
 		{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}: {{1, 1}, {3, 9}},
+	}, Folded: map[FoldKey]*Fold{
+		{From: netip.MustParsePrefix("10.1.2.0/24"), Port: 7, Proto: TCP, Sign: FoldRefused}: &evicted,
 	}}
 	want.Interfaces = []Interface{face}
 	want.Table.AddFlow(&Flow{

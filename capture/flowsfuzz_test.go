@@ -10,7 +10,7 @@ import (
 // unpacked returns the sections of a flows file without compression, for mutations to meet what they mean.
 func unpacked(t testing.TB, data []byte) (sections []byte) {
 	t.Helper()
-	r, err := newFlowsReader(&stream{window: newWindow(bytes.NewReader(data), int64(len(data)))}, 0)
+	r, err := newFlowsReader(&stream{window: newWindow(bytes.NewReader(data), int64(len(data)))}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func (in *Input) ReadAll(ctx context.Context, opt Options) []*Capture {
 
 // readFlows reads a flows file. What it returns is good only with the checksum at the end of it.
 func readFlows(ctx context.Context, s *stream, opt Options, progress func(packets uint64)) ([]*Capture, error) {
-	r, err := newFlowsReader(s, opt.File)
+	r, err := newFlowsReader(s, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func readFlows(ctx context.Context, s *stream, opt Options, progress func(packet
 // flowsReader reads sections.
 type flowsReader struct {
 	*stream
-	file       uint32
+	options    Options
 	sum        hash.Hash
 	decompress *zstd.Decoder
 	plain      []byte  // room for one section's content
@@ -57,15 +57,19 @@ type flowsReader struct {
 	captures []*Capture
 	packets  uint64 // in all captures
 
-	kind     byte   // of the last section
-	expected uint64 // flows of the capture at hand
-	flowed   uint64 // packets in its flows
-	flow     Flow   // the last read, whose seconds may go on; not yet in the table
-	some     bool   // flow is one
-	pair     Pair   // the last read
+	kind     byte    // of the last section
+	expected uint64  // flows of the capture at hand
+	flows    uint64  // of it, read
+	flowed   uint64  // packets in them
+	evicted  Fold    // flows and packets that were evicted when it was recorded, by its counters
+	folded   Fold    // the same, by its totals
+	key      FoldKey // of the last totals read
+	flow     Flow    // the last read, whose seconds may go on; not yet in the table
+	some     bool    // flow is one
+	pair     Pair    // the last read
 }
 
-func newFlowsReader(s *stream, file uint32) (*flowsReader, error) {
+func newFlowsReader(s *stream, opt Options) (*flowsReader, error) {
 	head := s.peek(flowsHeader)
 	if len(head) < flowsHeader {
 		return nil, s.cut(0, "the header of a flows file", int64(len(head)), int64(flowsHeader))
@@ -78,7 +82,7 @@ func newFlowsReader(s *stream, file uint32) (*flowsReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &flowsReader{stream: s, file: file, sum: sha256.New(), decompress: decompress}
+	r := &flowsReader{stream: s, options: opt, sum: sha256.New(), decompress: decompress}
 	r.take(flowsHeader)
 	return r, nil
 }
@@ -169,10 +173,11 @@ func (r *flowsReader) begin() {
 	if len(r.captures) == maxRecords {
 		r.content.refuse("more than %d captures", maxRecords)
 	}
-	c := &Capture{Table: new(Table), file: r.file}
+	c := &Capture{Table: r.options.newTable(), file: r.options.File}
 	r.expected = r.content.capture(c)
 	r.captures = append(r.captures, c)
-	r.flowed, r.some, r.pair = 0, false, Pair{}
+	r.flows, r.flowed, r.some, r.pair = 0, 0, false, Pair{}
+	r.evicted, r.folded, r.key = Fold{}, Fold{}, FoldKey{}
 }
 
 // finish closes the capture at hand, if there is one.
@@ -182,8 +187,9 @@ func (r *flowsReader) finish() {
 	}
 	r.keep()
 	t, d := r.captures[len(r.captures)-1].Table, &r.content
-	d.must(uint64(t.Len()) == r.expected, "flows are missing")
-	d.must(r.flowed == t.Stats.Flowed, "the packets of the flows do not add up")
+	d.must(r.flows == r.expected, "flows are missing")
+	d.must(r.folded.Flows == r.evicted.Flows && r.folded.Packets == r.evicted.Packets, "the totals of evicted flows do not add up")
+	d.must(r.flowed+r.folded.Packets == t.Stats.Flowed, "the packets of the flows do not add up")
 	r.packets += t.Stats.Read
 }
 
@@ -202,6 +208,7 @@ func (r *flowsReader) part(before byte) {
 	case sectionStats:
 		d.must(before < sectionStats, "two sections of statistics")
 		d.stats(&c.Table.Stats)
+		r.evicted = Fold{Flows: c.Table.Stats.FoldedFlows, Packets: c.Table.Stats.FoldedPackets}
 	case sectionFlows:
 		for len(d.b) > 0 {
 			r.flowItem(c)
@@ -212,6 +219,12 @@ func (r *flowsReader) part(before byte) {
 		}
 		for len(d.b) > 0 {
 			r.pair = d.takePair(c.Table.Others, r.pair, c.First)
+		}
+	case sectionFolds:
+		for len(d.b) > 0 {
+			var sum Fold
+			r.key, sum = d.takeFold(c.Table, r.key, c.First)
+			r.folded.merge(&sum)
 		}
 	default:
 		d.must(r.kind >= sectionOptional, "a section of an unknown type: written by a newer flowvet?")
@@ -228,7 +241,7 @@ func (r *flowsReader) flowItem(c *Capture) {
 		return
 	}
 	r.keep()
-	f := d.flow(kind, c.First, r.file)
+	f := d.flow(kind, c.First, r.options.File)
 	if d.fault != "" {
 		return
 	}
@@ -247,6 +260,7 @@ func (r *flowsReader) keep() {
 	r.content.must(r.flow.spans(), "the seconds of a flow are not those of its packets")
 	t := r.captures[len(r.captures)-1].Table
 	t.AddFlow(&r.flow)
+	r.flows++
 	r.flowed += r.flow.FromA.Packets + r.flow.FromB.Packets
 	r.content.must(r.flowed <= maxPackets, "more packets than there can be")
 }

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 )
 
 // Options are how to read one input.
 type Options struct {
 	File  uint32 // the input's index in the run's sorted list: what Ref.File will be
 	Dedup bool   // leave out the second copy of a packet seen twice within a millisecond
+	// MaxFlows, Pool and Keep bound the table: Table.MaxFlows, Table.Pool, Table.Keep.
+	MaxFlows int
+	Pool     *Pool
+	Keep     func(netip.Addr) bool
 	// Progress, if not nil, is told now and then how much has been read, from the goroutine that reads.
 	Progress func(bytes int64, packets uint64)
 }
@@ -18,6 +23,11 @@ const (
 	packetsPerCheck    = 4096  // between looks at the context
 	packetsPerProgress = 65536 // between calls of Progress
 )
+
+// newTable returns an empty table as the options want it.
+func (o *Options) newTable() *Table {
+	return &Table{MaxFlows: o.MaxFlows, Pool: o.Pool, Keep: o.Keep}
+}
 
 // gatherer takes the packets of one source into a table.
 type gatherer struct {
@@ -45,7 +55,7 @@ func (s *span) add(ns int64) {
 }
 
 func newGatherer(opt Options) *gatherer {
-	return &gatherer{table: new(Table), file: opt.File, drop: opt.Dedup, duplicates: newDuplicates()}
+	return &gatherer{table: opt.newTable(), file: opt.File, drop: opt.Dedup, duplicates: newDuplicates()}
 }
 
 // interval returns the times of the first and last packet: of those with a good time stamp, or of all when none has one.

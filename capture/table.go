@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"maps"
 	"math/bits"
+	"net/netip"
 	"slices"
 )
 
@@ -16,12 +17,24 @@ type Table struct {
 	// Others is who was seen sending to whom in IP packets that make no flow (ICMP and other protocols): evidence that
 	// the capture sees that direction. It is complete once [Input.Read] or [Table.Merge] has returned.
 	Others map[Pair]Seconds
+	// MaxFlows caps the flows the table holds by itself, and Pool lends room for more; 0 = no cap. What a full table evicts
+	// is in Folded. The addresses for which Keep is true are protected: flows of others go first.
+	MaxFlows int
+	Pool     *Pool
+	Keep     func(netip.Addr) bool
+	Folded   map[FoldKey]*Fold
 
 	others   map[Pair]*runBag // not yet in Others
 	index    index
 	chunks   [][]record // chunk i holds firstChunk<<i records
 	n        uint32
 	rarities []rarity
+
+	granted  uint32            // flows lent by Pool
+	held     [guardEnds]uint32 // flows by their number of protected ends
+	hand     uint32            // the record that eviction looks at next
+	free     []uint32          // records below n that no flow uses
+	rareFree []uint32          // of rarities, index+1
 }
 
 // firstChunk is the number of records in the first chunk: small, because a run may hold ten thousand small captures.
@@ -47,13 +60,16 @@ func (t *Table) flow(k *key) uint32 {
 			}
 		}
 	}
-	i := t.n
-	t.n++
-	t.index.slots[slot] = uint64(tag)<<32 | uint64(t.n)
-	if last := len(t.chunks) - 1; last < 0 || i-firstChunk*(1<<last-1) == uint32(len(t.chunks[last])) {
-		t.chunks = append(t.chunks, make([]record, firstChunk<<len(t.chunks)))
-	}
-	t.record(i).key = *k
+	return t.newFlow(k, tag)
+}
+
+// newFlow adds a flow that the index does not know.
+func (t *Table) newFlow(k *key, tag uint32) uint32 {
+	i := t.vacant()
+	t.index.put(tag, i)
+	r := t.record(i)
+	r.key, r.guard = *k, t.guarded(k)
+	t.held[r.guard]++
 	return i
 }
 
@@ -85,6 +101,31 @@ func (x *index) grow() {
 		}
 		x.slots[slot] = e
 	}
+}
+
+// put adds the record with that number.
+func (x *index) put(tag, i uint32) {
+	slot := tag & x.mask
+	for x.slots[slot] != 0 {
+		slot = (slot + 1) & x.mask
+	}
+	x.slots[slot] = uint64(tag)<<32 | uint64(i+1)
+}
+
+// remove takes a record out, and moves those behind it that would not be found across the gap.
+func (x *index) remove(tag, i uint32) {
+	slot := tag & x.mask
+	for uint32(x.slots[slot]) != i+1 {
+		slot = (slot + 1) & x.mask
+	}
+	for next := (slot + 1) & x.mask; x.slots[next] != 0; next = (next + 1) & x.mask {
+		home := uint32(x.slots[next]>>32) & x.mask
+		if (next-home)&x.mask >= (next-slot)&x.mask {
+			x.slots[slot] = x.slots[next]
+			slot = next
+		}
+	}
+	x.slots[slot] = 0
 }
 
 // tag hashes a key: multiply and fold, as wyhash does.
@@ -162,7 +203,10 @@ func (t *Table) addQuote(r *record, from int, kind Signs, ns int64, ref Ref) {
 
 // rarity returns the record's rare part. It stays valid until the next call.
 func (t *Table) rarity(r *record) *rarity {
-	if r.rare == 0 {
+	if last := len(t.rareFree) - 1; r.rare == 0 && last >= 0 {
+		r.rare = t.rareFree[last]
+		t.rareFree = t.rareFree[:last]
+	} else if r.rare == 0 {
 		t.rarities = append(t.rarities, rarity{})
 		r.rare = uint32(len(t.rarities))
 	}
@@ -211,6 +255,10 @@ func (t *Table) addOther(p *Packet, ns int64) {
 	pair := Pair{From: p.Src().Addr(), To: p.Dst().Addr()}
 	bag := t.others[pair]
 	if bag == nil {
+		if !t.notes(len(t.others), pair) {
+			t.Stats.PairsRefused++
+			return
+		}
 		if t.others == nil {
 			t.others = make(map[Pair]*runBag)
 		}
@@ -256,8 +304,11 @@ func (t *Table) Merge(u *Table) {
 			t.Others[pair] = t.Others[pair].Union(seconds)
 		}
 	}
+	t.mergeFolds(u)
 	for i := range u.n {
-		t.mergeFlow(u, u.record(i))
+		if o := u.record(i); o.used() {
+			t.mergeFlow(u, o)
+		}
 	}
 }
 
@@ -311,12 +362,12 @@ func (t *Table) mergeSeconds(r, o *record, theirs *rarity) {
 }
 
 // Len returns the number of flows.
-func (t *Table) Len() int { return int(t.n) }
+func (t *Table) Len() int { return int(t.n) - len(t.free) }
 
 // Flows yields every flow in no particular order. What it yields is the caller's to keep.
 func (t *Table) Flows(yield func(Flow) bool) {
 	for i := range t.n {
-		if !yield(t.clean(t.record(i))) {
+		if r := t.record(i); r.used() && !yield(t.clean(r)) {
 			return
 		}
 	}
@@ -360,6 +411,10 @@ func (s *Stats) Merge(u *Stats) {
 	s.Duplicates += u.Duplicates
 	s.Broadcasts += u.Broadcasts
 	s.QuotesRejected += u.QuotesRejected
+	s.Evictions += u.Evictions
+	s.FoldedFlows += u.FoldedFlows
+	s.FoldedPackets += u.FoldedPackets
+	s.PairsRefused += u.PairsRefused
 	for k, n := range u.EtherTypes {
 		count(&s.EtherTypes, k, n)
 	}
