@@ -18,12 +18,9 @@ type key struct {
 // conv is a conversation while its flows are gathered.
 type conv struct {
 	Conversation
-	i, r *end
-	// oneWay counts flows without an answer by the outcome they have unless a one-way row documents them.
-	oneWay [outcomes]int
-	quoted bool // an ICMP unreachable quotes one of its flows
-	// details holds the best detail of each outcome.
-	details [outcomes]string
+	i, r        *end
+	all, inside tally // of all flows; of those with packets inside the window, where one is asked for
+	quoted      bool  // an ICMP unreachable quotes a packet that was seen
 	// fromFTPData says that a flow came from the port of active FTP data (RFC 959: 20).
 	fromFTPData bool
 	// exchangeable says that the exchanged reading of a flow, to port exchanged, falls into another bucket (guessed
@@ -56,7 +53,8 @@ type service struct {
 type gather struct {
 	j       *judge
 	table   *capture.Table
-	end     int64
+	end     func(int64) int64 // when the capture of a moment ends
+	window  Window
 	orients []orientation // by the table's order of flows
 	weak    map[[2]netip.Addr]bool
 	shared  map[pairPort]int
@@ -66,9 +64,9 @@ type gather struct {
 }
 
 // conversations gathers every flow of the table into conversations, sorted by key.
-func (j *judge) conversations(t *capture.Table, end int64) []*conv {
+func (j *judge) conversations(t *capture.Table, window Window, end func(int64) int64) []*conv {
 	g := &gather{
-		j: j, table: t, end: end, orients: make([]orientation, 0, t.Len()), weak: map[[2]netip.Addr]bool{},
+		j: j, table: t, end: end, window: window, orients: make([]orientation, 0, t.Len()), weak: map[[2]netip.Addr]bool{},
 		shared: map[pairPort]int{}, serves: map[service]bool{}, wanted: map[capture.Pair]bool{}, convs: map[key]*conv{},
 	}
 	for f := range t.Flows {
@@ -174,9 +172,6 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 	if c == nil {
 		c = &conv{i: g.j.end(k.initiator), r: g.j.end(k.responder)}
 		c.Initiator, c.Responder, c.Proto, c.Port = k.initiator, k.responder, k.proto, k.port
-		if o.basis == BasisCast {
-			c.r = g.j.groupEnd(k.responder)
-		}
 		g.convs[k] = c
 	}
 	c.sum(f, i, r)
@@ -185,15 +180,19 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 	}
 	c.deciding(o, i, r, from.Port())
 	c.fromFTPData = c.fromFTPData || f.Proto == capture.TCP && from.Port() == 20
-	h := happened(f.Proto, i, r, seen{g.wanted[capture.Pair{From: to.Addr(), To: from.Addr()}], g.end})
+	h := happened(f.Proto, i, r, seen{
+		forward: g.wanted[capture.Pair{From: from.Addr(), To: to.Addr()}],
+		reverse: g.wanted[capture.Pair{From: to.Addr(), To: from.Addr()}],
+		end:     g.end,
+	})
 	if o.basis == BasisUDPReply && h.outcome == OneSided {
 		h = happening{outcome: Success, detail: "inferred"}
 	}
-	c.quoted = c.quoted || has(i, capture.Quoted)
-	if h.oneWay {
-		c.oneWay[h.outcome]++
+	c.quoted = c.quoted || has(i, capture.Quoted) && i.Packets > 0
+	c.all.count(h)
+	if !g.window.IsZero() && f.Seconds.Intersects(g.window.seconds()) {
+		c.inside.count(h)
 	}
-	c.count(h)
 }
 
 // exchange says whether the exchanged reading of a flow, whose initiator is not certain, would matter: for a likely one
@@ -217,7 +216,7 @@ func (g *gather) exchange(f *capture.Flow, o orientation) (orientation, bool) {
 		return o, true
 	}
 	if o.basis != BasisSYNACKOnly {
-		o.fromA = firstFromA(f)
+		o.basis, o.fromA = BasisFirstPacket, firstFromA(f)
 	}
 	return o.at(f), false
 }
@@ -280,29 +279,48 @@ func lessRef(a, b capture.Ref) bool {
 	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Frame, b.Frame)) < 0
 }
 
+// tally counts flows by outcome.
+type tally struct {
+	flows   [outcomes]int
+	oneWay  [outcomes]int    // flows without an answer, by the outcome they have unless a one-way row documents them
+	details [outcomes]string // the best of each outcome
+}
+
 // count adds the outcome of one flow.
-func (c *conv) count(h happening) {
-	c.Outcomes[h.outcome]++
-	if detailRank[h.detail] > detailRank[c.details[h.outcome]] {
-		c.details[h.outcome] = h.detail
+func (t *tally) count(h happening) {
+	t.flows[h.outcome]++
+	if h.oneWay {
+		t.oneWay[h.outcome]++
+	}
+	if detailRank[h.detail] > detailRank[t.details[h.outcome]] {
+		t.details[h.outcome] = h.detail
 	}
 }
 
 // conclude fixes the conversation's outcome: flows without an answer succeeded where nothing was to answer, unless an
 // ICMP unreachable quotes one of them.
 func (c *conv) conclude(noReply bool) {
-	if noReply && !c.quoted {
-		for o, n := range c.oneWay {
-			c.Outcomes[o] -= n
-			c.Outcomes[Success] += n
-			if n > 0 && c.details[Success] == "" {
-				c.details[Success] = "oneway"
+	answered := !noReply || c.quoted
+	c.Outcome, c.Detail = c.all.best(answered)
+	c.InWindow, _ = c.inside.best(answered)
+	c.Outcomes = c.all.flows
+}
+
+// best returns the best outcome of the flows; where no answer is needed, a flow without one is a success.
+func (t *tally) best(answered bool) (best Outcome, detail string) {
+	if !answered {
+		for o, n := range t.oneWay {
+			t.flows[o] -= n
+			t.flows[Success] += n
+			if n > 0 && t.details[Success] == "" {
+				t.details[Success] = "oneway"
 			}
 		}
 	}
 	for o := range outcomes {
-		if c.Outcomes[o] > 0 {
-			c.Outcome, c.Detail = o, c.details[o]
+		if t.flows[o] > 0 {
+			best, detail = o, t.details[o]
 		}
 	}
+	return best, detail
 }

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -17,6 +18,8 @@ type point struct {
 	// pairs holds when each direction between two machines was seen. A Pair without To is "to anybody", without From
 	// "from anybody".
 	pairs map[capture.Pair]capture.Seconds
+	// segments holds the VLANs in which the addresses of machines were seen; 0 is "without a tag".
+	segments map[netip.Addr]map[uint16]bool
 	// snapped says that frames were cut before their ports.
 	snapped bool
 }
@@ -29,7 +32,10 @@ const (
 
 // newPoint reads what a capture could see. It must run before the tables are merged.
 func (j *judge) newPoint(c *capture.Capture, userFilter string) *point {
-	p := &point{pairs: map[capture.Pair]capture.Seconds{}, info: captureInfo(c, userFilter)}
+	p := &point{
+		pairs: map[capture.Pair]capture.Seconds{}, segments: map[netip.Addr]map[uint16]bool{},
+		info: captureInfo(c, userFilter),
+	}
 	s := &c.Table.Stats
 	p.snapped = s.Skipped[capture.BadTruncated] > 0
 	var loss lossMeter
@@ -81,16 +87,43 @@ func (p *point) interval() (start, end int64, known bool) {
 	return start, end, known
 }
 
-// witness notes the seconds in which a flow showed each direction. A flow's seconds are those of both directions; the
-// directions are told apart by when each was active.
+// witness notes the seconds in which a flow showed each direction. A flow's seconds are those of both directions. TCP
+// acknowledges, so between a side's first and last packet they are the side's; a side of a datagram flow that the other
+// one also uses is only known to have sent its first and its last.
 func (j *judge) witness(p *point, a, b netip.Addr, f *capture.Flow) {
 	for _, d := range []struct {
-		from, to netip.Addr
-		side     *capture.Side
-	}{{a, b, &f.FromA}, {b, a, &f.FromB}} {
-		if d.side.Packets > 0 {
-			j.saw(p, d.from, d.to, f.Seconds.Within(Window{d.side.First, d.side.Last}.seconds()))
+		from, to    netip.Addr
+		side, other *capture.Side
+	}{{a, b, &f.FromA, &f.FromB}, {b, a, &f.FromB, &f.FromA}} {
+		if d.side.Packets == 0 {
+			continue
 		}
+		active := Window{d.side.First, d.side.Last}.seconds()
+		when := f.Seconds.Within(active)
+		if f.Proto == capture.UDP && d.other.Packets > 0 {
+			when = capture.Seconds{{First: active.First, Last: active.First}}
+			when.Add(active.Last)
+		}
+		j.saw(p, d.from, d.to, when)
+		p.inSegments(j.end(d.from), f.VLANs)
+	}
+}
+
+// inSegments notes the VLANs in which a machine's address sent.
+func (p *point) inSegments(e *end, vlans []uint16) {
+	if e.machine == nil {
+		return
+	}
+	at := p.segments[e.addr]
+	if at == nil {
+		at = map[uint16]bool{}
+		p.segments[e.addr] = at
+	}
+	if len(vlans) == 0 {
+		at[0] = true
+	}
+	for _, v := range vlans {
+		at[v] = true
 	}
 }
 
@@ -132,9 +165,10 @@ func (m *lossMeter) add(f *capture.Flow) {
 }
 
 // side adds what other acknowledged of s. Only sides whose SYN or SYN+ACK was seen count: the bytes in flight when a
-// capture begins are no loss. Spans of 2^31 and more have wrapped, and say nothing.
+// capture begins are no loss. The numbers of several connections, and spans of 2^31 and more, which have wrapped, say
+// nothing.
 func (m *lossMeter) side(s, other *capture.Side) {
-	if !has(s, capture.SYN|capture.SYNACK) || !has(other, capture.ACK) {
+	if !has(s, capture.SYN|capture.SYNACK) || !has(other, capture.ACK) || len(s.ISNs) > 1 {
 		return
 	}
 	span := uint64(other.AckMax - other.AckMin)
@@ -188,8 +222,9 @@ func suspectFilter(s *capture.Stats, only *portSet) string {
 	if !icmp && s.Broadcasts == 0 && s.EtherTypes[arp]+s.EtherTypes[rarp] == 0 {
 		return "no ARP, no broadcast and no ICMP in it"
 	}
-	if len(only.left) > 0 && only.flows > 1 {
-		return fmt.Sprintf("every judged packet is %s port %d", only.left[0].p, only.left[0].port)
+	if len(only.left) > 0 {
+		service := slices.MinFunc(only.left, func(a, b proto) int { return cmp.Compare(a.port, b.port) })
+		return fmt.Sprintf("every judged packet is of one service, %d/%s", service.port, service.p)
 	}
 	return ""
 }
@@ -203,7 +238,7 @@ type sight struct {
 // reasonOrder ranks reason codes: a point whose reason comes later had fewer faults.
 var reasonOrder = []string{
 	"window-not-covered", "window-too-short", "capture-filter", "filter-suspected", "no-witness-source",
-	"no-witness-target", "no-witness-pair", "no-witness-plane", "half-capture", "drops", "sampled", "snaplen",
+	"no-witness-target", "no-witness-pair", "no-witness-plane", "half-capture", "drops", "snaplen",
 	"interval-unknown",
 }
 
@@ -229,6 +264,9 @@ func (j *judge) lookFrom(p *point, row *catalog.Row, src, dst *inventory.Machine
 	}
 	if w.IsZero() {
 		w.Start, w.End, _ = p.interval()
+	}
+	if r, bad := p.filtered(); bad {
+		return sight{level: CoverageLikely, reason: r}
 	}
 	s := j.place(p, row, src, dst, w)
 	if s.level < CoverageDeclared {
@@ -264,8 +302,8 @@ func (p *point) timeReason(w Window, need time.Duration) (Reason, bool) {
 	return Reason{}, false
 }
 
-// limit says why a point that could see two machines must not call anything absent all the same.
-func (p *point) limit() (Reason, bool) {
+// filtered says why what a point does not hold may have been kept out of it.
+func (p *point) filtered() (Reason, bool) {
 	i := &p.info
 	switch {
 	case i.Filter != "":
@@ -274,6 +312,15 @@ func (p *point) limit() (Reason, bool) {
 		return Reason{
 			"filter-suspected", fmt.Sprintf("%s looks filtered: %s", i.Name, i.FilterSuspected), "capture without a filter",
 		}, true
+	}
+	return Reason{}, false
+}
+
+// limit says why a point that could see two machines must not call anything absent all the same.
+func (p *point) limit() (Reason, bool) {
+	i := &p.info
+	offered := max(i.Received, i.Packets+i.Drops) // not every program writes how many packets it received
+	switch {
 	case i.HalfCapture:
 		return Reason{
 			"half-capture", i.Name + " shows one direction of its TCP connections only",
@@ -281,9 +328,9 @@ func (p *point) limit() (Reason, bool) {
 		}, true
 	case i.Damage != nil || i.Interrupted:
 		return Reason{"drops", i.Name + " is cut, damaged or was interrupted: the rest counts as lost", "capture again"}, true
-	case i.Received > 0 && float64(i.Drops) > maxDropRate*float64(i.Received):
+	case float64(i.Drops) > maxDropRate*float64(offered):
 		return Reason{
-			"drops", fmt.Sprintf("%s lost %d of %d packets", i.Name, i.Drops, i.Received),
+			"drops", fmt.Sprintf("%s lost %d of %d packets", i.Name, i.Drops, offered),
 			"capture with a smaller snap length, or mirror less",
 		}, true
 	case i.AckedUnseen > maxUnseenRate:
@@ -300,7 +347,8 @@ func (p *point) limit() (Reason, bool) {
 // place says whether a point stands where it sees two machines talk on the row's plane.
 func (j *judge) place(p *point, row *catalog.Row, src, dst *inventory.Machine, w Window) sight {
 	from, to := j.onPlane(src, row.Plane), j.onPlane(dst, row.Plane)
-	if p.sawBoth(from, to, w) {
+	noPlane := src != nil && len(from) == 0 || dst != nil && len(to) == 0
+	if !noPlane && p.sawBoth(from, to, w) {
 		return sight{level: Proven}
 	}
 	if j.declared(p, from) || j.declared(p, to) {
@@ -311,7 +359,7 @@ func (j *judge) place(p *point, row *catalog.Row, src, dst *inventory.Machine, w
 		return fmt.Sprintf("capture at the switch port of %s, or pktcap-uw with both directions", name(m))
 	}
 	switch {
-	case special(row.Plane) && !sawSrc && !sawDst:
+	case noPlane, special(row.Plane) && !sawSrc && !sawDst:
 		return sight{reason: Reason{
 			"no-witness-plane", fmt.Sprintf("no frame of %s or %s on the %s network", name(src), name(dst), row.Plane),
 			fmt.Sprintf("capture on the %s network, and tag its addresses with plane: %s in the inventory", row.Plane, row.Plane),
@@ -321,7 +369,11 @@ func (j *judge) place(p *point, row *catalog.Row, src, dst *inventory.Machine, w
 	case !sawDst && dst != nil:
 		return sight{reason: Reason{"no-witness-target", "no frame of " + name(dst), remedy(dst)}}
 	}
-	return sight{level: CoverageLikely, reason: Reason{
+	level := Unproven
+	if src == nil || dst == nil || p.sameSegment(from, to) {
+		level = CoverageLikely
+	}
+	return sight{level: level, reason: Reason{
 		"no-witness-pair", fmt.Sprintf("frames of %s and of %s, but none both ways between them", name(src), name(dst)), remedy(src),
 	}}
 }
@@ -345,15 +397,16 @@ func (j *judge) onPlane(m *inventory.Machine, plane string) []netip.Addr {
 	var on []netip.Addr
 	host := slices.ContainsFunc(j.machineEnd(m).roles, func(g inventory.Grant) bool { return j.cat.IsA(g.Role, "hypervisor-host") })
 	for _, a := range m.Addrs {
-		switch {
-		case !host || plane == "":
-			on = append(on, a.Addr)
-		case a.Plane == plane, plane == "mgmt" && a.Plane == "":
+		tagged := j.planeOf(a)
+		if !host || plane == "" || tagged == plane || plane == "mgmt" && tagged == "" {
 			on = append(on, a.Addr)
 		}
 	}
 	return on
 }
+
+// planeOf returns the plane of an address: its own tag, or that of the network that holds it.
+func (j *judge) planeOf(a *inventory.Addr) string { return j.end(a.Addr).placed.Plane }
 
 // sawBoth reports whether frames went both ways between two machines within the window. Without addresses on one side
 // (any client) the other side must have talked both ways with anybody.
@@ -384,6 +437,20 @@ func (p *point) sawAny(addrs []netip.Addr, w Window) bool {
 	return slices.ContainsFunc(addrs, func(a netip.Addr) bool {
 		return p.pairs[capture.Pair{From: a}].Intersects(w.seconds()) || p.pairs[capture.Pair{To: a}].Intersects(w.seconds())
 	})
+}
+
+// sameSegment reports whether two machines were seen in one VLAN, or both without a tag.
+func (p *point) sameSegment(from, to []netip.Addr) bool {
+	for _, a := range from {
+		for _, b := range to {
+			for vlan := range p.segments[a] {
+				if p.segments[b][vlan] {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // declared reports whether somebody declares that the point sees one of the addresses.

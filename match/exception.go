@@ -66,12 +66,16 @@ func ParseExceptions(name string, data []byte, c *catalog.Catalog, inv *inventor
 		return nil, p.errorf(0, "larger than %d bytes", maxExceptionsSize)
 	}
 	var doc yaml.Node
-	err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&doc)
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	err := decoder.Decode(&doc)
 	switch {
 	case errors.Is(err, io.EOF):
 		return nil, p.errorf(1, "the file is empty: write \"exceptions: []\" for none")
 	case err != nil:
 		return nil, p.yamlError(err)
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, p.errorf(0, "one document is expected: take out what follows the line ---")
 	}
 	list, err := p.list(doc.Content[0])
 	if err != nil {
@@ -394,9 +398,19 @@ func (s selector) has(j *judge, e *end) bool {
 
 // covers reports whether the exception selects a finding, whether expired or not.
 func (x *Exception) covers(j *judge, f *judged) bool {
-	return x.selectsVerdict(f.Verdict.String()) && x.selectsPort(f.Proto, f.Port) && x.src.has(j, f.i) && x.dst.has(j, f.r) &&
+	return x.selectsVerdict(f.Verdict.String()) && x.selectsPort(f.Proto, f.Port) && x.src.has(j, f.i) && x.reaches(j, f) &&
 		(len(x.Rows) == 0 || slices.ContainsFunc(f.Rows, x.citesRow) ||
 			slices.ContainsFunc(f.Near, func(n Near) bool { return x.citesRow(n.Row) }))
+}
+
+// reaches reports whether the selector's dst means the responder: of a group-cast finding, every group.
+func (x *Exception) reaches(j *judge, f *judged) bool {
+	for _, group := range f.Groups {
+		if !x.dst.has(j, j.end(group)) {
+			return false
+		}
+	}
+	return len(f.Groups) > 0 || x.dst.has(j, f.r)
 }
 
 // coversExpectation reports whether the exception selects an expectation: its src and dst are the row's ends.
@@ -448,6 +462,8 @@ func (j *judge) except(g *Grounds, fs []*judged, es []Expectation) []ExceptionUs
 		left := x.Expires.Sub(g.AsOf)
 		u.ExpiresInDay = int(left / (24 * time.Hour))
 		switch {
+		case g.AsOf.Before(x.Created):
+			u.State = "not-yet"
 		case left <= 0:
 			u.State = "expired"
 		case left <= 30*24*time.Hour:
@@ -456,6 +472,7 @@ func (j *judge) except(g *Grounds, fs []*judged, es []Expectation) []ExceptionUs
 		dispose := func(d *Disposition) {
 			u.Used++
 			switch {
+			case u.State == "not-yet":
 			case u.State != "expired" && d.Exception == nil:
 				d.Exception = x
 			case u.State == "expired" && d.Expired == nil:

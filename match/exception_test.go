@@ -112,6 +112,7 @@ func TestBadExceptions(t *testing.T) {
 		{"a prefix with host bits", "src: 10.0.200.1", "src: 10.0.200.1/24", `x.yaml:3: exception "EX-1": src: "10.0.200.1/24" has bits behind its prefix: did you mean "10.0.200.0/24"?`},
 		{"a row nobody knows", "port: 23}", "port: 23, rows: [R999]}", `x.yaml:3: exception "EX-1": row "R999" is in no catalogue in use`},
 		{"the same twice", good, good + strings.TrimPrefix(good, "exceptions:\n"), `x.yaml:9: exception "EX-1": the id stands on line 2 already`},
+		{"a second document", good, good + "---\nnonsense: 1\n", "x.yaml: one document is expected: take out what follows the line ---"},
 		{"an alias", "[unlisted-port]", "*v", `x.yaml: unknown anchor 'v' referenced`},
 	} {
 		_, err := ParseExceptions("x.yaml", []byte(strings.Replace(good, bad.old, bad.with, 1)), c, nil)
@@ -144,6 +145,46 @@ func TestTooBroadExceptionsAreNamed(t *testing.T) {
 		if got := all[0].tooBroad(); (got != "") != x.broad {
 			t.Errorf("%s: too broad: %q, want %v", x.selector, got, x.broad)
 		}
+	}
+}
+
+// TestAScanIsExceptedOnlyAsAWhole excepts one port of a scan: the group stays open.
+func TestAScanIsExceptedOnlyAsAWhole(t *testing.T) {
+	var v *vector
+	for _, w := range readVectors(t) {
+		if w.number == "38" {
+			v = w
+		}
+	}
+	for _, c := range []struct {
+		port   string
+		errors int
+	}{{"7003", 1}, {"7000-7059", 0}} {
+		g := v.grounds(t)
+		text := "exceptions:\n  - {id: A, selector: {src: 10.0.200.1, dst: V, port: " + c.port +
+			"}, justification: j, owner: o, approver: a, created: 2015-01-01, expires: 2016-01-01}\n"
+		var err error
+		if g.Exceptions, err = ParseExceptions("x.yaml", []byte(text), g.Catalog, g.Inventory); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Evaluate(g, v.captures(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Counts.Errors != c.errors || r.Counts.Excepted != 1-c.errors {
+			t.Errorf("port %s excepted: %d errors, %d excepted; want %d, %d", c.port, r.Counts.Errors, r.Counts.Excepted, c.errors, 1-c.errors)
+		}
+	}
+}
+
+// TestAnExceptionIsNotYetInForce looks at a report from before the exception was created.
+func TestAnExceptionIsNotYetInForce(t *testing.T) {
+	r, err := telnet(t, "2016-01-01", time.Date(2014, 12, 31, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Status != 1 || r.Findings[0].Disposition.Excepted() || r.Exceptions[0].State != "not-yet" {
+		t.Errorf("status %d, disposition %+v, state %s", r.Status, r.Findings[0].Disposition, r.Exceptions[0].State)
 	}
 }
 

@@ -22,7 +22,6 @@ const (
 // demand is one expectation before it is held against machines: rows that say the same, or alternatives of each other.
 type demand struct {
 	rows []*catalog.Row
-	each catalog.Each
 }
 
 // demands sorts the expectable rows into demands, in the order of their first rows.
@@ -35,7 +34,7 @@ func demands(c *catalog.Catalog) []*demand {
 		}
 		k := demandKey(row)
 		if at[k] == nil {
-			at[k] = &demand{each: row.Each}
+			at[k] = &demand{}
 			all = append(all, at[k])
 		}
 		at[k].rows = append(at[k].rows, row)
@@ -116,6 +115,8 @@ func subjectName(e *Expectation) string {
 func (x *expecter) index(i int, f *judged) {
 	into := x.met
 	switch {
+	case f.Sent.Packets+f.Received.Packets == 0: // known from an ICMP quote alone, which anybody can send
+		return
 	case f.Verdict == WrongDirection:
 		into = x.turned
 	case f.Verdict == DocumentedBroad, f.Bucket() != Documented && f.Verdict != DirectionUnconfirmed:
@@ -155,7 +156,7 @@ func (x *expecter) demand(d *demand) []Expectation {
 		return nil
 	}
 	subjectEnd := catalog.Source
-	switch d.each {
+	switch each(wanted) {
 	case catalog.EachTarget:
 		subjectEnd = catalog.Target
 	case catalog.EachAny:
@@ -172,6 +173,14 @@ func (x *expecter) demand(d *demand) []Expectation {
 		}
 	}
 	return all
+}
+
+// each returns the quantifier of the rows that make a demand: where one says any, any is enough.
+func each(wanted []*catalog.Row) catalog.Each {
+	if slices.ContainsFunc(wanted, func(r *catalog.Row) bool { return r.Each == catalog.EachAny }) {
+		return catalog.EachAny
+	}
+	return wanted[0].Each
 }
 
 // internal lists the rows of machines that talk to themselves: never on a wire, and so not applicable.
@@ -286,6 +295,9 @@ func (x *expecter) class(all, rows []*catalog.Row, m *inventory.Machine) (c cata
 func (x *expecter) judge(e Expectation, places []place) Expectation {
 	e.Window = x.g.Window
 	e.Need = need(e.Rows)
+	slices.SortStableFunc(e.Rows, func(a, b *catalog.Row) int { // those that make it expected first
+		return cmp.Compare(x.rank(a), x.rank(b))
+	})
 	known := machines{e.Subject: true}
 	for _, p := range places {
 		for _, m := range []*inventory.Machine{p.src, p.dst} {
@@ -314,7 +326,7 @@ func (x *expecter) judge(e Expectation, places []place) Expectation {
 		e.Verdict = AttemptedRefused
 	case best == Unanswered:
 		e.Verdict = AttemptedUnanswered
-	case x.otherWay(&e, known):
+	case len(e.Evidence) == 0 && x.otherWay(&e, known):
 		e.Verdict = SeenOtherWay
 	case best == Pending:
 		e.Verdict = ExpectedPending
@@ -324,6 +336,13 @@ func (x *expecter) judge(e Expectation, places []place) Expectation {
 		x.absence(&e, places)
 	}
 	return x.finish(e)
+}
+
+func (x *expecter) rank(r *catalog.Row) int {
+	if x.classApplies(r) {
+		return 0
+	}
+	return 1
 }
 
 // need is the least window in which the rows' absence can be said.
@@ -346,6 +365,9 @@ func (x *expecter) evidence(e *Expectation, known machines) Outcome {
 	for _, i := range x.collect(x.met, e, known) {
 		f := &x.findings[i]
 		outcome := f.Outcome
+		if !x.g.Window.IsZero() {
+			outcome = f.InWindow
+		}
 		if f.Verdict == DirectionUnconfirmed {
 			outcome = min(outcome, OneSided) // an unconfirmed direction is never a pass
 		}
@@ -438,7 +460,7 @@ func (x *expecter) inView(places []place) bool {
 func (x *expecter) finish(e Expectation) Expectation {
 	e.Level = e.level()
 	e.ID = expectationID(&e)
-	e.Filter = expectationFilter(&e)
+	e.Filter = expectationFilter(&e, x.ownPorts)
 	return e
 }
 
@@ -480,8 +502,16 @@ func expectationID(e *Expectation) string {
 	return "E" + hex.EncodeToString(sum[:6])
 }
 
+// ownPorts returns the ports of a row, or the one that the site has moved it to.
+func (x *expecter) ownPorts(r *catalog.Row) catalog.Ports {
+	if p, moved := x.j.inv.Ports[r.ID]; moved {
+		return catalog.Ports{Lo: p, Hi: p}
+	}
+	return r.Ports
+}
+
 // expectationFilter is a Wireshark display filter that would show what was expected.
-func expectationFilter(e *Expectation) string {
+func expectationFilter(e *Expectation, own func(*catalog.Row) catalog.Ports) string {
 	var parts []string
 	for _, r := range e.Rows {
 		for _, t := range []struct {
@@ -491,10 +521,7 @@ func expectationFilter(e *Expectation) string {
 			if !r.Transport.Has(t.set) {
 				continue
 			}
-			part := fmt.Sprintf("%s.port == %d", t.name, r.Ports.Lo)
-			if r.Ports.Len() > 1 {
-				part = fmt.Sprintf("%s.port in {%d..%d}", t.name, r.Ports.Lo, r.Ports.Hi)
-			}
+			part := portFilter(t.name, own(r))
 			if !slices.Contains(parts, part) {
 				parts = append(parts, part)
 			}

@@ -57,6 +57,9 @@ func (j *judge) finding(c *conv, q question, r ruling, window Window) *judged {
 	}
 	f.ID = findingID(&f.Conversation)
 	f.Filter = displayFilter(&f.Conversation)
+	if f.Basis == BasisSymmetricPort && len(f.readings) > 0 && f.Bucket() == Documented {
+		f.Filter = pairFilter(f.Initiator, f.Responder, portFilter(f.Proto.String(), f.readings[0].perm.Ports))
+	}
 	return f
 }
 
@@ -102,7 +105,7 @@ func (j *judge) qualify(f *judged, q question, window Window) {
 	switch {
 	case f.Qualifiers.Has(OtherPlane):
 		f.Level = max(f.Level, LevelWarning)
-	case f.Qualifiers&(RoleInferred|DocumentDisputed) != 0:
+	case f.Qualifiers&(RoleInferred|DocumentDisputed) != 0, f.Sent.Packets+f.Received.Packets == 0:
 		f.Level = min(f.Level, LevelWarning)
 	}
 }
@@ -123,7 +126,7 @@ func (j *judge) otherPlane(x *reading, q question) bool {
 	}
 	off := func(e *end, f fit) bool {
 		return e.machine != nil && j.cat.IsA(f.role, "hypervisor-host") && e.placed.Plane != plane &&
-			slices.ContainsFunc(e.machine.Addrs, func(a *inventory.Addr) bool { return a.Plane == plane })
+			slices.ContainsFunc(e.machine.Addrs, func(a *inventory.Addr) bool { return j.planeOf(a) == plane })
 	}
 	return off(q.i, x.from) || off(q.r, x.to)
 }
@@ -138,6 +141,7 @@ func (j *judge) companions(fs []*judged) {
 			continue
 		}
 		switch p := (pair{f.Initiator, f.Responder}); {
+		case f.Outcome != Success: // an attempt is no excuse for what follows it
 		case (f.Port == 111 || f.Port == 2049) && j.hostToNFS(f):
 			nfs[p] = true
 		case f.Port == 21 && f.Proto == capture.TCP:
@@ -203,6 +207,7 @@ func (c *Conversation) absorb(d *Conversation) {
 	for o, n := range d.Outcomes {
 		c.Outcomes[o] += n
 	}
+	c.InWindow = max(c.InWindow, d.InWindow)
 	if d.Outcome > c.Outcome {
 		c.Outcome, c.Detail = d.Outcome, d.Detail
 	}
@@ -226,11 +231,18 @@ func displayFilter(c *Conversation) string {
 	if len(c.Groups) > 1 {
 		return fmt.Sprintf("%s.src == %s && %s.dstport == %d", family(c.Initiator), c.Initiator, c.Proto, c.Port)
 	}
-	return pairFilter(c.Initiator, c.Responder, c.Proto.String(), c.Port)
+	return pairFilter(c.Initiator, c.Responder, portFilter(c.Proto.String(), catalog.Ports{Lo: c.Port, Hi: c.Port}))
 }
 
-func pairFilter(a, b netip.Addr, proto string, port uint16) string {
-	return fmt.Sprintf("%s.addr == %s && %s.addr == %s && %s.port == %d", family(a), a, family(b), b, proto, port)
+func pairFilter(a, b netip.Addr, ports string) string {
+	return fmt.Sprintf("%s.addr == %s && %s.addr == %s && %s", family(a), a, family(b), b, ports)
+}
+
+func portFilter(transport string, p catalog.Ports) string {
+	if p.Len() == 1 {
+		return fmt.Sprintf("%s.port == %d", transport, p.Lo)
+	}
+	return fmt.Sprintf("%s.port in {%d..%d}", transport, p.Lo, p.Hi)
 }
 
 func family(a netip.Addr) string {

@@ -68,7 +68,10 @@ func (e *end) kind() string {
 
 // newEnd resolves an address.
 func (j *judge) newEnd(a netip.Addr) *end {
-	p, _ := j.inv.Place(a)
+	var p inventory.Placed
+	if !a.Is4In6() { // such an address does not belong on a wire (RFC 4942), and is nobody of the inventory
+		p, _ = j.inv.Place(a)
+	}
 	p.Addr = a
 	e := &end{addr: a, placed: p, machine: p.Machine}
 	if p.Machine != nil {

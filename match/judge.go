@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"flowvet/capture"
 	"flowvet/catalog"
 	"flowvet/inventory"
 )
@@ -14,7 +15,7 @@ type judge struct {
 	cat              *catalog.Catalog
 	inv              *inventory.Inventory
 	ends             map[netip.Addr]*end
-	groups           map[netip.Addr]*end
+	casts            map[netip.Addr]bool // undeclared directed broadcast addresses
 	machines         map[*inventory.Machine]*end
 	anywhere         map[string]catalog.Cover // by product: what any machine carries
 	restrictsClients bool
@@ -23,7 +24,7 @@ type judge struct {
 
 func newJudge(c *catalog.Catalog, inv *inventory.Inventory) *judge {
 	return &judge{
-		cat: c, inv: inv, ends: map[netip.Addr]*end{}, groups: map[netip.Addr]*end{},
+		cat: c, inv: inv, ends: map[netip.Addr]*end{}, casts: map[netip.Addr]bool{},
 		machines: map[*inventory.Machine]*end{}, anywhere: map[string]catalog.Cover{},
 		restrictsClients: inv.RestrictsClients(c),
 	}
@@ -34,22 +35,54 @@ func (j *judge) end(a netip.Addr) *end {
 	e := j.ends[a]
 	if e == nil {
 		e = j.newEnd(a)
-		e.group = e.machine == nil && (a.IsMulticast() || a == broadcast || j.inv.IsBroadcast(a))
+		if e.machine == nil && (a.IsMulticast() || j.inv.IsBroadcast(a) || j.casts[a]) {
+			e = &end{addr: a, placed: inventory.Placed{Addr: a}, group: true}
+		}
 		j.ends[a] = e
 	}
 	return e
 }
 
-var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
-
-// groupEnd resolves a broadcast or multicast destination: it is never a machine and plays no role.
-func (j *judge) groupEnd(a netip.Addr) *end {
-	e := j.groups[a]
-	if e == nil {
-		e = &end{addr: a, placed: inventory.Placed{Addr: a}, group: true}
-		j.groups[a] = e
+// findCasts finds the directed broadcast addresses of networks that nobody declared: IPv4 addresses that end in a set bit
+// (those of every prefix up to /31 do), that datagrams in broadcast frames went to, that no declared prefix holds, and that
+// never sent anything: a forged broadcast frame must not turn a machine into a group. It runs before any end is resolved.
+func (j *judge) findCasts(captures []*capture.Capture) {
+	for _, c := range captures {
+		if c.Table.Stats.Broadcasts == 0 {
+			continue
+		}
+		for f := range c.Table.Flows {
+			if f.Proto == capture.UDP {
+				j.maybeCast(f.B.Addr(), &f.FromA)
+				j.maybeCast(f.A.Addr(), &f.FromB)
+			}
+		}
 	}
-	return e
+	if len(j.casts) == 0 {
+		return
+	}
+	for _, c := range captures {
+		for f := range c.Table.Flows {
+			if f.FromA.Packets > 0 {
+				delete(j.casts, f.A.Addr())
+			}
+			if f.FromB.Packets > 0 {
+				delete(j.casts, f.B.Addr())
+			}
+		}
+		for p := range c.Table.Others {
+			delete(j.casts, p.From)
+		}
+	}
+}
+
+func (j *judge) maybeCast(to netip.Addr, sent *capture.Side) {
+	if sent.Signs&capture.Cast == 0 || !to.Is4() || to.As4()[3]&1 == 0 {
+		return
+	}
+	if _, placed := j.inv.Place(to); !placed {
+		j.casts[to] = true
+	}
 }
 
 // question is one reading of a conversation: i opened it to r's port.
@@ -235,8 +268,8 @@ func keep(xs []reading, want func(reading) bool) []reading {
 func (j *judge) ambiguous(q question, here []reading) (ruling, bool) {
 	could := keep(here, func(x reading) bool {
 		a, b := x.from.kind, x.to.kind
-		return (a == fitAncestor || b == fitAncestor) && (a == fitAncestor || x.from.founded()) &&
-			(b == fitAncestor || x.to.founded()) && x.related && x.cover >= catalog.CoverUnknown
+		return (a == fitAncestor || b == fitAncestor) && (a == fitAncestor || x.from.plays()) &&
+			(b == fitAncestor || x.to.plays()) && x.related && x.cover >= catalog.CoverUnknown
 	})
 	if len(could) == 0 {
 		return ruling{}, false
@@ -268,14 +301,14 @@ func (r *ruling) suppose(e *end, role catalog.Role, row *catalog.Row) {
 
 // unknownEndpoint asks whether an end without a role could be given one that makes a row apply.
 func (j *judge) unknownEndpoint(q question, here []reading) (ruling, bool) {
-	if q.i.stranger == q.r.stranger {
+	if q.i.stranger == q.r.stranger || q.i.group {
 		return ruling{}, false
 	}
 	r := ruling{verdict: UnknownEndpoint}
 	for _, x := range here {
-		unknown, known, roles := q.r, x.from, x.perm.To
+		known, roles := x.from, x.perm.To
 		if q.i.stranger {
-			unknown, known, roles = q.i, x.to, x.perm.From
+			known, roles = x.to, x.perm.From
 		}
 		if known.kind < fitFamily || !related(x.perm.Row, q.i, q.r) {
 			continue
@@ -290,11 +323,21 @@ func (j *judge) unknownEndpoint(q question, here []reading) (ruling, bool) {
 			continue
 		}
 		r.readings = append(r.readings, x)
+	}
+	unknown := q.r
+	if q.i.stranger {
+		unknown = q.i
+	}
+	sortReadings(r.readings) // what the products that are there ask for comes first
+	for _, x := range r.readings {
+		roles := x.perm.To
+		if q.i.stranger {
+			roles = x.perm.From
+		}
 		for _, role := range roles {
 			r.suppose(unknown, role, x.perm.Row)
 		}
 	}
-	sortReadings(r.readings)
 	return r, len(r.readings) > 0
 }
 

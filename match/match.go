@@ -99,11 +99,13 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 		AsOf: g.AsOf, Catalog: g.Catalog, Inventory: g.Inventory, During: g.During, Window: g.Window,
 		Warnings: slices.Clone(g.Inventory.Warnings),
 	}
+	r.warnInapplicable(j, &g)
+	j.findCasts(captures)
 	points := j.points(g, captures, r)
 	table := merged(captures)
 	r.Stats = table.Stats
 
-	convs := j.conversations(table, r.Last)
+	convs := j.conversations(table, g.Window, ends(points))
 	fs, out := j.findings(convs, g.Window)
 	slices.SortFunc(fs, func(a, b *judged) int { return compareFindings(&a.Finding, &b.Finding) })
 	r.Expectations = j.expectations(&g, points, fs, plain(fs))
@@ -111,13 +113,24 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	r.Findings = plain(fs)
 	r.Scans = scans(r.Findings)
 	r.OutOfScope = services(out)
-	r.Recognised = recognised(convs)
+	r.Recognised = j.recognised(convs, table)
 	if r.Recognised == 0 {
 		r.Talkers = talkers(convs)
 	}
 	r.count(out)
 	r.conclude(&g, convs)
 	return r, nil
+}
+
+// warnInapplicable says which operations the inferred machines cannot have run: with a declared inventory that is an error
+// of [Check], an inferred one is known only now.
+func (r *Result) warnInapplicable(j *judge, g *Grounds) {
+	x := newExpecter(j, g, nil, nil)
+	for _, op := range g.During {
+		if !x.applicable(op) {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("--during %s: none of its rows applies to the machines that are recognised", op))
+		}
+	}
 }
 
 func plain(fs []*judged) []Finding {
@@ -131,6 +144,7 @@ func plain(fs []*judged) []Finding {
 // points reads every capture as a witness, and fills in the header's part of the result.
 func (j *judge) points(g Grounds, captures []*capture.Capture, r *Result) []*point {
 	var points []*point
+	any := false
 	for _, c := range captures {
 		p := j.newPoint(c, g.CaptureFilter)
 		points = append(points, p)
@@ -139,12 +153,31 @@ func (j *judge) points(g Grounds, captures []*capture.Capture, r *Result) []*poi
 		if !known {
 			continue
 		}
-		if r.First == 0 && r.Last == 0 {
-			r.First, r.Last = start, end
+		if !any {
+			r.First, r.Last, any = start, end, true
 		}
 		r.First, r.Last = min(r.First, start), max(r.Last, end)
 	}
 	return points
+}
+
+// ends returns a function that says when the capturing that was going on at a moment ended: captures that touch or overlap
+// are one, so that a rotated file does not end what the next one continues.
+func ends(points []*point) func(int64) int64 {
+	var covered capture.Seconds
+	for _, p := range points {
+		if start, end, known := p.interval(); known {
+			covered.AddRun(Window{start, end}.seconds())
+		}
+	}
+	return func(ns int64) int64 {
+		second := floorSecond(ns)
+		i, _ := slices.BinarySearchFunc(covered, second, func(r capture.Run, s int64) int { return cmp.Compare(r.Last, s) })
+		if i == len(covered) || covered[i].First > second {
+			return ns
+		}
+		return covered[i].Last * int64(time.Second)
+	}
 }
 
 // merged returns one table of all captures. With a single capture it is that capture's own.
@@ -180,19 +213,25 @@ func services(out []*conv) []Service {
 	return all
 }
 
-// recognised counts the VMware machines that took part in a conversation.
-func recognised(convs []*conv) int {
+// recognised counts the VMware machines that took part in a conversation, or sent other IP packets.
+func (j *judge) recognised(convs []*conv, t *capture.Table) int {
 	machines, addrs := map[*inventory.Machine]bool{}, map[netip.Addr]bool{}
-	for _, c := range convs {
-		for _, e := range []*end{c.i, c.r} {
-			switch {
-			case !e.vmware:
-			case e.machine != nil:
-				machines[e.machine] = true
-			default:
-				addrs[e.addr] = true
-			}
+	count := func(e *end) {
+		switch {
+		case !e.vmware:
+		case e.machine != nil:
+			machines[e.machine] = true
+		default:
+			addrs[e.addr] = true
 		}
+	}
+	for _, c := range convs {
+		count(c.i)
+		count(c.r)
+	}
+	for p := range t.Others {
+		count(j.end(p.From))
+		count(j.end(p.To))
 	}
 	return len(machines) + len(addrs)
 }

@@ -53,7 +53,7 @@ func (j *judge) score(p *catalog.Permission, q question, sameTransport, straight
 	}
 	n := scored{Near: Near{
 		Row: p.Row, PortOK: true, TransportOK: sameTransport, SourceOK: from, TargetOK: to, DirectionOK: straight,
-		ProductOK: x.cover >= catalog.CoverUnknown,
+		ProductOK: x.cover >= catalog.CoverUnknown, RelationOK: x.related,
 	}}
 	if p.Initiator == catalog.Target {
 		n.SourceOK, n.TargetOK = to, from

@@ -55,11 +55,13 @@ func (j *judge) orient(f *capture.Flow) orientation {
 	o := func(basis Basis, c Certainty, fromA bool) orientation {
 		return orientation{basis: basis, certainty: c, fromA: fromA}.at(f)
 	}
-	switch ga, gb := j.isGroup(f, b, f.FromA.Signs), j.isGroup(f, a, f.FromB.Signs); {
-	case ga:
+	switch {
+	case b.group && f.FromA.Packets > 0:
 		return o(BasisCast, Certain, true)
-	case gb:
+	case a.group && f.FromB.Packets > 0:
 		return o(BasisCast, Certain, false)
+	case a.group || b.group: // a group sends nothing: its datagrams are forged, and accuse nobody they were sent to
+		return o(BasisFirstPacket, Guess, a.group)
 	}
 	t := transportOf(f.Proto)
 	toB, toA := j.documentedPort(a, b, t, f.B.Port()), j.documentedPort(b, a, t, f.A.Port())
@@ -117,7 +119,7 @@ func orientTCP(f *capture.Flow) (orientation, bool) {
 		}
 		return orientation{}, false
 	}
-	quotedA, quotedB := f.FromA.Signs&capture.Quoted != 0, f.FromB.Signs&capture.Quoted != 0
+	quotedA, quotedB := f.FromA.Signs&capture.QuotedSYN != 0, f.FromB.Signs&capture.QuotedSYN != 0
 	switch {
 	case quotedA && f.FromB.Packets == 0 && !quotedB:
 		return orientation{basis: BasisICMPQuote, certainty: Certain, fromA: true}, true
@@ -128,22 +130,6 @@ func orientTCP(f *capture.Flow) (orientation, bool) {
 }
 
 func laterACK(s *capture.Side, at int64) bool { return s.Signs&capture.ACK != 0 && s.LastACK >= at }
-
-// isGroup reports whether a flow's packets to e went to a broadcast or multicast group. An address of the inventory is
-// never a group, whatever the link header says: a forged broadcast frame must not hide who talks to a machine.
-func (j *judge) isGroup(f *capture.Flow, e *end, signs capture.Signs) bool {
-	if f.Proto != capture.UDP {
-		return false
-	}
-	if e.group {
-		return true
-	}
-	if signs&capture.Cast == 0 || e.machine != nil || !e.addr.Is4() {
-		return false
-	}
-	// A directed broadcast of an undeclared prefix: every prefix length down to /31 ends in a set bit.
-	return e.addr.As4()[3]&1 == 1
-}
 
 // orientSymmetric reads a flow whose ports are equal, or both in one documented range.
 func (j *judge) orientSymmetric(f *capture.Flow, a, b *end, t catalog.Transport) (orientation, bool) {

@@ -11,10 +11,11 @@ type happening struct {
 	oneWay bool
 }
 
-// seen is what the captures could show of the direction from responder to initiator.
+// seen is what the captures could show of two ends besides the flow itself.
 type seen struct {
-	reverse bool  // some frame of it is in the captures
-	end     int64 // when the captures end
+	forward bool              // some frame from initiator to responder is in the captures
+	reverse bool              // and some frame from responder to initiator
+	end     func(int64) int64 // when the capture of a moment ends
 }
 
 // happened reads a flow whose initiator is i and whose responder is r.
@@ -32,7 +33,7 @@ func happenedTCP(i, r *capture.Side, s seen) happening {
 	case syn:
 		return unansweredSYN(i, r, s)
 	case synack:
-		return withoutSYN(i, r)
+		return withoutSYN(i, r, s)
 	case has(i, capture.ACK) && has(r, capture.ACK|capture.Payload):
 		return happening{outcome: Success, detail: "midstream"}
 	case has(r, capture.RST) && !has(r, capture.ACK) && i.Packets > 0:
@@ -55,7 +56,7 @@ func handshake(i, r *capture.Side, s seen) happening {
 		}
 		return happening{outcome: Success, detail: "established"}
 	}
-	if has(i, capture.RST) || has(r, capture.RST) || s.end-r.SYNACKAt >= int64(AnswerTimeout) {
+	if has(i, capture.RST) || has(r, capture.RST) || s.end(r.SYNACKAt)-r.SYNACKAt >= int64(AnswerTimeout) {
 		return happening{outcome: HalfOpen}
 	}
 	return happening{outcome: Pending}
@@ -64,7 +65,7 @@ func handshake(i, r *capture.Side, s seen) happening {
 // unansweredSYN reads a flow with a SYN and no SYN+ACK.
 func unansweredSYN(i, r *capture.Side, s seen) happening {
 	switch {
-	case has(r, capture.ACK):
+	case has(r, capture.Payload), has(r, capture.ACK) && has(i, capture.ACK):
 		return happening{outcome: Success, detail: "data"}
 	case has(r, capture.RST):
 		return happening{outcome: Refused, detail: "rst"}
@@ -75,12 +76,16 @@ func unansweredSYN(i, r *capture.Side, s seen) happening {
 	case has(i, capture.Quoted):
 		return happening{outcome: Refused, detail: quotedBy(i)}
 	}
+	// A bare ACK in answer to a SYN (RFC 5961) is no connection, though it shows the direction.
+	s.reverse = s.reverse || r.Packets > 0
 	return noAnswer(i.SYNAt, s)
 }
 
 // withoutSYN reads a flow with a SYN+ACK whose SYN was not seen.
-func withoutSYN(i, r *capture.Side) happening {
+func withoutSYN(i, r *capture.Side, s seen) happening {
 	switch later := laterACK(i, r.SYNACKAt) || laterACK(r, r.SYNACKAt); {
+	case later && i.Packets == 0 && s.forward:
+		return happening{outcome: OneSided} // the initiator can be seen, and did not take part
 	case later && i.Packets == 0:
 		return happening{outcome: Success, detail: "inferred"}
 	case later && (has(i, capture.Payload) || has(r, capture.Payload)):
@@ -112,7 +117,7 @@ func noAnswer(since int64, s seen) happening {
 	switch {
 	case !s.reverse:
 		return happening{outcome: OneSided}
-	case s.end-since >= int64(AnswerTimeout):
+	case s.end(since)-since >= int64(AnswerTimeout):
 		return happening{outcome: Unanswered}
 	}
 	return happening{outcome: Pending}

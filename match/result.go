@@ -210,6 +210,7 @@ type Conversation struct {
 	Outcome              Outcome
 	Detail               string        // of the outcome: established, data, midstream, inferred, oneway; rst, icmp-port, icmp-admin, icmp-host
 	Outcomes             [outcomes]int // flows by outcome
+	InWindow             Outcome       // of the flows with packets inside the window; none where no window is asked for
 	Flows                int
 	Connections          int  // distinct initial sequence numbers; 0 where no SYN was seen
 	ConnectionsCapped    bool // Connections is a lower bound
@@ -230,6 +231,7 @@ type Near struct {
 	PortOK, TransportOK, SourceOK, TargetOK bool
 	DirectionOK                             bool // false: the row fits with the ends exchanged
 	ProductOK                               bool // false: printed for a product or version that is not there
+	RelationOK                              bool // false: the row means linked machines, or another site
 }
 
 // Hypothesis is what would document a finding: a role for an end that has none (or only an ancestor of it).
@@ -282,7 +284,7 @@ type Reading struct {
 type Scan struct {
 	Initiator netip.Addr
 	Members   []int // indices into Result.Findings
-	Worst     int   // the member whose bucket and level the group has
+	Worst     int   // the member whose bucket, level and disposition the group has: an open one where there is one
 	Hosts     int
 	Ports     int
 }
@@ -423,7 +425,7 @@ type Counts struct {
 // ExceptionUse says what became of one exception in this run.
 type ExceptionUse struct {
 	Exception    *Exception
-	State        string // active, expiring, expired
+	State        string // active, expiring, expired, not-yet (created after the time of the report)
 	Used         int    // findings it covers (or would cover, when expired)
 	TooBroad     string // in words; empty: not too broad
 	ExpiresInDay int

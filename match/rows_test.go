@@ -154,3 +154,15 @@ func TestInternalRowsPermitOneMachineOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestEmbeddedAddressesAreNobody gives an IPv6 address that embeds a host's IPv4 address (RFC 4291, 2.5.5.2).
+func TestEmbeddedAddressesAreNobody(t *testing.T) {
+	c := vectorCatalog(t)
+	inv, err := inventory.Load("testdata/vectors/inventory.yaml", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := newJudge(c, inv).end(netip.MustParseAddr("::ffff:10.0.0.11")); e.machine != nil || !e.stranger {
+		t.Errorf("::ffff:10.0.0.11 is %v, want nobody", e.placed.Machine)
+	}
+}

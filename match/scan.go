@@ -77,12 +77,21 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
+// outweighs reports whether a scan's group is to be shown as f rather than g: what is open first, then by level. The group
+// is excepted only where every member is.
+func outweighs(f, g *Finding) bool {
+	if f.Disposition.Excepted() != g.Disposition.Excepted() {
+		return g.Disposition.Excepted()
+	}
+	return f.Level > g.Level
+}
+
 func newScan(fs []Finding, initiator netip.Addr, members []int) Scan {
 	hosts, ports := map[netip.Addr]bool{}, map[uint16]bool{}
 	s := Scan{Initiator: initiator, Members: members, Worst: members[0]}
 	for _, i := range members {
 		hosts[fs[i].Responder], ports[fs[i].Port] = true, true
-		if fs[i].Level > fs[s.Worst].Level {
+		if outweighs(&fs[i], &fs[s.Worst]) {
 			s.Worst = i
 		}
 	}
