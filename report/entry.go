@@ -166,6 +166,7 @@ func columnsOf(n *match.Near) []column {
 		{"source", n.Row.SourcePrinted, n.SourceOK},
 		{"target", n.Row.TargetPrinted, n.TargetOK},
 		{"direction", "", n.DirectionOK},
+		{"relation", "", n.RelationOK},
 	}
 }
 
@@ -173,7 +174,7 @@ func columnsOf(n *match.Near) []column {
 // match struck through.
 func nearSpans(n *match.Near) []span {
 	columns := columnsOf(n)
-	before := []string{" ", " ", "/", " ", " -> ", ""}
+	before := []string{" ", " ", "/", " ", " -> ", "", ""}
 	line := []span{text(Terminal(n.Row.ID))}
 	var wrong []string
 	for i, c := range columns {
@@ -218,7 +219,11 @@ func (t *teller) except(id, verdict, src, dst, transport, port string) string {
 			fields = append(fields, f.key+": "+f.value)
 		}
 	}
-	return fmt.Sprintf("accept it by an exception: - {id: %s, selector: {%s}, …}", yamlScalar("accept-"+id), strings.Join(fields, ", "))
+	blanket := ""
+	if (src == "" && dst == "") || port == "" && (src == "" || dst == "") {
+		blanket = " blanket: true," // the selector names fewer than two of src, dst and port
+	}
+	return fmt.Sprintf("accept it by an exception: - {id: %s, selector: {%s},%s …}", yamlScalar("accept-"+id), strings.Join(fields, ", "), blanket)
 }
 
 // inventoryLine writes the machine that would make a hypothesis true.

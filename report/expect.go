@@ -136,6 +136,9 @@ func (t *teller) parties(s *shortfall) string {
 	if !e.AnyClient {
 		others = some(machineNames(e.Candidates, plane), most, "or")
 	}
+	if e.Subject == nil && e.AnyClient {
+		return "any client with " + some(machineNames(e.Candidates, plane), most, "or")
+	}
 	if e.Subject == nil {
 		return "any two of " + some(machineNames(e.Candidates, plane), most, "and")
 	}

@@ -154,19 +154,19 @@ func (l *lab) findings() []match.Finding {
 
 func (l *lab) wrongVersion(from, to inventory.Placed) match.Finding {
 	f := l.between(match.WrongVersion, from, to, capture.TCP, 8100, l.ft)
-	f.Near = []match.Near{{Row: l.ft, PortOK: true, TransportOK: true, SourceOK: true, TargetOK: true, DirectionOK: true}}
+	f.Near = []match.Near{{Row: l.ft, PortOK: true, TransportOK: true, SourceOK: true, TargetOK: true, DirectionOK: true, RelationOK: true}}
 	return f
 }
 
 func (l *lab) wrongDirection() match.Finding {
 	f := l.between(match.WrongDirection, placed(l.sql), placed(l.vc), capture.TCP, 1433, l.database)
-	f.Near = []match.Near{{Row: l.database, PortOK: true, TransportOK: true, SourceOK: true, TargetOK: true, ProductOK: true}}
+	f.Near = []match.Near{{Row: l.database, PortOK: true, TransportOK: true, SourceOK: true, TargetOK: true, ProductOK: true, RelationOK: true}}
 	return f
 }
 
 func (l *lab) wrongTransport(from inventory.Placed) match.Finding {
 	f := l.between(match.WrongTransport, from, placed(l.dns), capture.TCP, 53, l.resolve)
-	f.Near = []match.Near{{Row: l.resolve, PortOK: true, SourceOK: true, TargetOK: true, DirectionOK: true, ProductOK: true}}
+	f.Near = []match.Near{{Row: l.resolve, PortOK: true, SourceOK: true, TargetOK: true, DirectionOK: true, ProductOK: true, RelationOK: true}}
 	return f
 }
 
@@ -176,8 +176,8 @@ func (l *lab) wrongTarget(from inventory.Placed) match.Finding {
 	f.Outcomes = [len(f.Outcomes)]int{match.Refused: 2}
 	f.Allowed = []catalog.Role{"dns-server"}
 	f.Near = []match.Near{
-		{Row: l.resolve, PortOK: true, TransportOK: true, SourceOK: true, DirectionOK: true, ProductOK: true},
-		{Row: l.log, TransportOK: true, SourceOK: true, TargetOK: true, DirectionOK: true, ProductOK: true},
+		{Row: l.resolve, PortOK: true, TransportOK: true, SourceOK: true, DirectionOK: true, ProductOK: true, RelationOK: true},
+		{Row: l.log, TransportOK: true, SourceOK: true, TargetOK: true, DirectionOK: true, ProductOK: true, RelationOK: true},
 	}
 	return f
 }
@@ -185,14 +185,14 @@ func (l *lab) wrongTarget(from inventory.Placed) match.Finding {
 func (l *lab) wrongSource(vc inventory.Placed) match.Finding {
 	f := l.between(match.WrongSource, placed(l.dns), vc, capture.UDP, 902, l.heartbeat)
 	f.Allowed = []catalog.Role{"hypervisor-host"}
-	f.Near = []match.Near{{Row: l.heartbeat, PortOK: true, TransportOK: true, TargetOK: true, DirectionOK: true, ProductOK: true}}
+	f.Near = []match.Near{{Row: l.heartbeat, PortOK: true, TransportOK: true, TargetOK: true, DirectionOK: true, ProductOK: true, RelationOK: true}}
 	return f
 }
 
 func (l *lab) unknownEndpoint(from inventory.Placed) match.Finding {
 	f := l.between(match.UnknownEndpoint, from, stranger("10.1.1.5"), capture.UDP, 53, l.resolve)
 	f.Hypotheses = []match.Hypothesis{{Addr: addr("10.1.1.5"), Role: "dns-server", Row: l.resolve}}
-	f.Near = []match.Near{{Row: l.resolve, PortOK: true, TransportOK: true, SourceOK: true, DirectionOK: true, ProductOK: true}}
+	f.Near = []match.Near{{Row: l.resolve, PortOK: true, TransportOK: true, SourceOK: true, DirectionOK: true, ProductOK: true, RelationOK: true}}
 	return f
 }
 
@@ -220,7 +220,7 @@ func (l *lab) inferred() match.Finding {
 	from.Roles = []inventory.Grant{{Role: "hypervisor-host", Confidence: inventory.Medium, Evidence: "118 heartbeats, every 10.0 s, to 10.0.0.5"}}
 	f := l.between(match.UnlistedPort, from, placed(l.vc), capture.TCP, 8443)
 	f.Qualifiers, f.Level = match.RoleInferred, match.LevelWarning
-	f.Near = []match.Near{{Row: l.heartbeat, SourceOK: true, TargetOK: true, DirectionOK: true, ProductOK: true}}
+	f.Near = []match.Near{{Row: l.heartbeat, SourceOK: true, TargetOK: true, DirectionOK: true, ProductOK: true, RelationOK: true}}
 	return f
 }
 

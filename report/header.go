@@ -244,6 +244,8 @@ func (t *teller) exceptionRemarks() []remark {
 			add("expired", who+" ended "+until+"; would cover "+count(u.Used, "finding"), bad)
 		case u.State == "expired":
 			add("expired", who+" ended "+until+"; remove it", quiet)
+		case u.State == "not-yet":
+			add("not yet", who+" is created "+e.Created.UTC().Format("2006-01-02T15:04:05Z")+", after the time of this report; covers nothing", doubt)
 		case u.State == "expiring":
 			add("expiring", fmt.Sprintf("%s ends %s, in %s; covers %s", who, until, count(u.ExpiresInDay, "day"), count(u.Used, "finding")), doubt)
 		case u.Used == 0:

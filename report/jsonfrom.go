@@ -129,7 +129,7 @@ func jsonRowOf(r *catalog.Row) jsonRow {
 }
 
 func jsonNearOf(n match.Near) jsonNear {
-	return jsonNear{jsonRowOf(n.Row), n.ProductOK, n.PortOK, n.TransportOK, n.SourceOK, n.TargetOK, n.DirectionOK}
+	return jsonNear{jsonRowOf(n.Row), n.ProductOK, n.PortOK, n.TransportOK, n.SourceOK, n.TargetOK, n.DirectionOK, n.RelationOK}
 }
 
 func jsonHypothesisOf(h match.Hypothesis) jsonHypothesis {

@@ -146,6 +146,7 @@ type jsonNear struct {
 	SourceOK    bool    `json:"source_ok"`
 	TargetOK    bool    `json:"target_ok"`
 	DirectionOK bool    `json:"direction_ok"`
+	RelationOK  bool    `json:"relation_ok"`
 }
 
 type jsonHypothesis struct {

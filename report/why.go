@@ -206,7 +206,7 @@ func unknownEndpoint(f *match.Finding) string {
 		if i == listed {
 			break
 		}
-		part := fmt.Sprintf("a %s, %s", Terminal(string(h.Role)), Terminal(h.Row.ID))
+		part := fmt.Sprintf("%s %s, %s", article(string(h.Role)), Terminal(string(h.Role)), Terminal(h.Row.ID))
 		if len(f.Hypotheses) > 1 && h.Addr != f.Hypotheses[0].Addr {
 			part = nameOf(f, h.Addr) + " " + part
 		}
@@ -317,4 +317,12 @@ func nameOf(f *match.Finding, a netip.Addr) string {
 		return shortName(f.Responder, f.To)
 	}
 	return a.String()
+}
+
+// article returns the indefinite article of a role's name.
+func article(role string) string {
+	if role != "" && strings.ContainsRune("aeio", rune(role[0])) {
+		return "an"
+	}
+	return "a"
 }
