@@ -73,6 +73,7 @@ const (
 	BadHeader             // impossible header fields
 	BadLinkType           // link type without a decoder
 	BadLength             // lengths that contradict each other
+	BadTooDeep            // in more than four tunnels
 	skips
 )
 
@@ -92,7 +93,7 @@ func (s Skip) Ignored() bool { return s >= IgnoredNotIP && s <= IgnoredDuplicate
 func (s Skip) String() string {
 	return [...]string{
 		"kept", "not-ip", "icmp", "other-ip-protocol", "duplicate",
-		"later-fragment", "truncated-before-ports", "bad-header", "unknown-link-type", "bad-length",
+		"later-fragment", "truncated-before-ports", "bad-header", "unknown-link-type", "bad-length", "tunnelled-too-deep",
 	}[s]
 }
 
@@ -181,10 +182,15 @@ type Stats struct {
 	Protocols       map[uint8]uint64  // what IgnoredICMP and IgnoredProtocol were, by protocol number
 	LinkTypes       map[Link]uint64   // what BadLinkType was
 	QuotesRejected  uint64            // ICMP unreachables whose quote names no usable flow
-	Evictions       uint64            // how often a full table made room
-	FoldedFlows     uint64            // flows evicted into Table.Folded
-	FoldedPackets   uint64            // their packets, which are counted in Flowed
-	PairsRefused    uint64            // packets whose pair found no room in Table.Others
+
+	FragmentsJoined  uint64 // later fragments that went where their first did
+	FragmentsEvicted uint64 // fragmented packets forgotten before their last fragment: more than MaxFragmented at a time
+	TunnelsUncounted uint64 // packets of tunnels beyond MaxTunnels
+	EventsUncounted  uint64 // events beyond MaxEvents
+	Evictions        uint64 // how often a full table made room
+	FoldedFlows      uint64 // flows evicted into Table.Folded
+	FoldedPackets    uint64 // their packets, which are counted in Flowed
+	PairsRefused     uint64 // packets whose pair found no room in Table.Others
 }
 
 // Balanced reports whether every packet read is accounted for.

@@ -85,6 +85,8 @@ func statsCounters(s *Stats) map[string]*uint64 {
 		"read": &s.Read, "bytes": &s.Bytes, "flowed": &s.Flowed, "truncated": &s.Truncated,
 		"bad-timestamps": &s.BadTimestamps, "overlong-records": &s.OverlongRecords, "out-of-order": &s.OutOfOrder,
 		"duplicates": &s.Duplicates, "broadcasts": &s.Broadcasts, "quotes-rejected": &s.QuotesRejected,
+		"fragments-joined": &s.FragmentsJoined, "fragments-evicted": &s.FragmentsEvicted,
+		"tunnels-uncounted": &s.TunnelsUncounted, "events-uncounted": &s.EventsUncounted,
 		"evictions": &s.Evictions, "folded-flows": &s.FoldedFlows, "folded-packets": &s.FoldedPackets,
 		"pairs-refused": &s.PairsRefused,
 	}

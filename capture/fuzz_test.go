@@ -69,7 +69,10 @@ func FuzzPcapng(f *testing.F) {
 // FuzzDecode holds our decoder against gopacket's: wherever that decodes a frame down to ports without complaint, ours
 // finds the same ones.
 func FuzzDecode(f *testing.F) {
-	for _, link := range []Link{LinkEthernet, LinkRaw, LinkNull, LinkCooked, LinkCooked2} {
+	for _, link := range []Link{
+		LinkNull, LinkEthernet, LinkPPP, LinkFDDI, linkRawBSD, linkRawOpenBSD, LinkPPPHDLC, LinkPPPEther, LinkRaw, LinkHDLC,
+		LinkLoop, LinkCooked, LinkIPv4, LinkIPv6, LinkCooked2,
+	} {
 		f.Add(uint16(link), tcpFrame(1, false))
 	}
 	for _, frame := range []string{
@@ -88,7 +91,11 @@ func FuzzDecode(f *testing.F) {
 		if why == IgnoredICMP {
 			p.Quote()
 		}
+		var pieces fragments
 		var table Table
+		if p.fragmented(why) {
+			why = pieces.take(&p, why, 0, &table.Stats)
+		}
 		if why == Kept {
 			table.Add(&p, 0, Ref{})
 		} else {
@@ -155,6 +162,12 @@ func compareWithGopacket(t *testing.T, data []byte, p *Packet, why Skip) {
 	var o oracle
 	src, dst, proto, ok := o.decode(data)
 	if !ok {
+		return
+	}
+	if tunnel := p.Tunnel(); tunnel != (Tunnel{}) {
+		if tunnel.From != src.Addr() || tunnel.To != dst.Addr() || proto != UDP {
+			t.Fatalf("frame %x\n got %v around %s\nwant it around %v %v>%v", data, tunnel, describe(p, why), proto, src, dst)
+		}
 		return
 	}
 	if why != Kept || p.Src() != src || p.Dst() != dst || p.Proto != proto {

@@ -35,6 +35,7 @@ type gatherer struct {
 	file       uint32
 	drop       bool // duplicates
 	duplicates *duplicates
+	fragments  fragments
 	packet     Packet
 	good, any  span // of packets with a good time stamp, of all
 	digest     uint64
@@ -108,12 +109,16 @@ func (g *gatherer) take(f *Frame) {
 			return
 		}
 	}
+	if p.fragmented(why) {
+		why = g.fragments.take(p, why, f.Nanos, &t.Stats)
+	}
 	ref := Ref{File: g.file, Frame: f.Number}
 	if why == Kept {
 		t.Add(p, f.Nanos, ref)
 		return
 	}
 	t.AddSkipped(p, why, f.Link, f.Nanos)
+	t.addEvent(p, f, ref)
 	if why == IgnoredICMP && p.Unreachable() {
 		if q, ok := p.Quote(); ok {
 			t.Quote(q, f.Nanos, ref)

@@ -5,7 +5,8 @@ import (
 	"net/netip"
 )
 
-// Packet is what the headers of one frame say. Decode fills all of it anew; nothing is kept from the frame before.
+// Packet is what the headers of one frame say: those of the innermost packet, where the frame is a tunnel's. Decode fills
+// all of it anew; nothing is kept from the frame before.
 //
 // Addresses are kept as words behind Src and Dst: as netip.AddrPort, made here and taken apart again in the table, they
 // cost 20 of 60 nanoseconds a packet (November 2026).
@@ -13,7 +14,7 @@ type Packet struct {
 	Proto     Proto // the protocol above IP and its extension headers; valid iff there is an IP header
 	Signs     Signs // of this packet; Cast may be set on a packet that is not kept
 	HasVLAN   bool
-	VLAN      uint16 // the innermost 802.1Q id that is not 0; valid iff HasVLAN
+	VLAN      uint16 // the innermost 802.1Q id that is not 0, of the frame inside of a tunnel; valid iff HasVLAN
 	EtherType uint16 // valid iff Decode returned IgnoredNotIP; 0 where the frame has none (802.3 LLC)
 	WireLen   uint32 // bytes of the frame on the wire
 	Content   uint32 // payload bytes above the transport header, by the IP length
@@ -23,6 +24,9 @@ type Packet struct {
 	src, dst         address
 	srcPort, dstPort uint16
 	family           family
+	depth            uint8 // carriers around it
+	announced        announcement
+	tunnel           carrier // valid iff its kind is not 0
 
 	ident     uint64 // what tells this IP packet from the next one of its flow: identification and fragment offset
 	length    uint32 // of the IP packet
@@ -41,7 +45,7 @@ func (p *Packet) Dst() netip.AddrPort { return p.dst.addrPort(p.family, p.dstPor
 
 // Decode reads the headers of f. It allocates nothing and never panics; what it cannot use is a value to count.
 func (p *Packet) Decode(f *Frame) Skip {
-	*p = Packet{WireLen: uint32(min(f.WireLen, 1<<31-1))}
+	p.reset(f.WireLen)
 	b := f.Data
 	switch f.Link {
 	case LinkEthernet:
@@ -65,6 +69,31 @@ func (p *Packet) Decode(f *Frame) Skip {
 	case LinkNull, LinkLoop:
 		return p.loopback(b, f.WireLen)
 	}
+	return p.serial(f.Link, b, f.WireLen)
+}
+
+// reset empties the packet. Fields that others make valid are left: a Packet of zeros, made here for each frame, took 7 of
+// 19 nanoseconds (November 2026).
+func (p *Packet) reset(wireLen int) {
+	p.Proto, p.Signs, p.HasVLAN, p.VLAN, p.EtherType = 0, 0, false, 0, 0
+	p.WireLen = uint32(min(wireLen, 1<<31-1))
+	p.Content, p.family, p.depth = 0, 0, 0
+	p.announced.kind, p.tunnel.kind, p.tunnel.first = 0, 0, false
+	p.transport = nil
+}
+
+// serial decodes the link types of lines and rings.
+func (p *Packet) serial(link Link, b []byte, wire int) Skip {
+	switch link {
+	case LinkPPP:
+		return p.ppp(b, wire)
+	case LinkPPPHDLC, LinkHDLC:
+		return p.hdlc(b, wire)
+	case LinkPPPEther:
+		return p.pppoe(b, wire)
+	case LinkFDDI:
+		return p.fddi(b, wire)
+	}
 	return BadLinkType
 }
 
@@ -75,9 +104,10 @@ func (p *Packet) network(etherType uint16, b []byte, wire int) Skip {
 		return p.ipv4(b, wire)
 	case etherIPv6:
 		return p.ipv6(b, wire)
+	case etherARP, etherRARP:
+		p.announced = announce(etherType, b)
 	}
-	p.EtherType = etherType
-	return IgnoredNotIP
+	return p.framed(etherType, b, wire)
 }
 
 // ipv4 decodes an IPv4 packet (RFC 791). A total length of 0 is what a host writes that leaves segmentation to its
@@ -158,7 +188,7 @@ func (p *Packet) above(b []byte, u upper) Skip {
 			return p.final(b, u)
 		}
 		if u.later {
-			return BadLaterFragment
+			return p.later(b[min(u.header, len(b)):], u.end-u.header)
 		}
 		if u.header+8 > u.end {
 			return BadLength
@@ -206,10 +236,15 @@ func (p *Packet) final(b []byte, u upper) Skip {
 	switch {
 	case p.Proto == TCP || p.Proto == UDP:
 		if u.later {
-			p.bound(rest, u.end-u.header)
-			return BadLaterFragment
+			return p.later(rest, u.end-u.header)
 		}
 		return p.ports(rest, u.end-u.header)
+	case p.Proto == protoGRE || p.Proto == protoIPv4 || p.Proto == protoIPv6:
+		if u.later {
+			return p.later(rest, u.end-u.header)
+		}
+		p.bound(rest, u.end-u.header)
+		return p.carried(u.end - u.header)
 	case p.Proto == protoICMP && !u.extended || p.Proto == protoICMPv6 && u.extended:
 		p.bound(rest, u.end-u.header)
 		if u.later {
@@ -219,6 +254,15 @@ func (p *Packet) final(b []byte, u upper) Skip {
 	}
 	p.bound(rest, u.end-u.header)
 	return IgnoredProtocol
+}
+
+// later keeps what a later fragment holds of its packet.
+func (p *Packet) later(b []byte, length int) Skip {
+	p.bound(b, length)
+	if length > 0 {
+		p.Content = uint32(length)
+	}
+	return BadLaterFragment
 }
 
 // bound keeps the captured bytes of the IP packet above its headers, without the padding and trailers behind it.
@@ -250,6 +294,11 @@ func (p *Packet) ports(b []byte, length int) Skip {
 		p.tcp(b, length)
 	} else if length > udpHeader {
 		p.Content = uint32(length - udpHeader)
+		if tunnelPorts(p.srcPort, p.dstPort) {
+			if why, ok := p.throughUDP(b, length); ok {
+				return why
+			}
+		}
 	}
 	if p.Content > 0 {
 		p.Signs |= Payload

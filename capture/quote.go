@@ -64,6 +64,7 @@ func (p *Packet) Quote() (Quote, bool) {
 	quoted := p.transport[icmpHeader:]
 	q := Quote{Kind: kind}
 	inner := &q.Packet
+	inner.depth = maxDepth // what could not be delivered is the outermost packet, not what a tunnel carries in it
 	var why Skip
 	if p.Proto == protoICMP {
 		why = inner.ipv4(quoted, len(quoted))

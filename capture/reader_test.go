@@ -253,11 +253,11 @@ func TestPcapHeaderOddities(t *testing.T) {
 	})
 	t.Run("an unknown link type is counted, packet by packet", func(t *testing.T) {
 		w := newFileWriter(false)
-		w.pcapHeader(magicMicros, 0, 10)
+		w.pcapHeader(magicMicros, 0, 127)
 		w.record(1, 0, frame)
 		w.record(2, 0, frame)
 		got := readBytes(t, w.Bytes()).Table.Stats
-		if got.Skipped[BadLinkType] != 2 || got.LinkTypes[10] != 2 {
+		if got.Skipped[BadLinkType] != 2 || got.LinkTypes[127] != 2 {
 			t.Errorf("skipped %d, by type %v, want 2", got.Skipped[BadLinkType], got.LinkTypes)
 		}
 	})

@@ -24,7 +24,13 @@ type Table struct {
 	Keep     func(netip.Addr) bool
 	Folded   map[FoldKey]*Fold
 
-	others   map[Pair]*runBag // not yet in Others
+	// Tunnels is what carried packets, and how many; Events are where hosts said they are, the earliest first. Both are
+	// complete when Others is.
+	Tunnels map[Tunnel]uint64
+	Events  []Event
+
+	tunnels  map[conduit]uint64 // not yet in Tunnels
+	others   map[Pair]*runBag   // not yet in Others
 	index    index
 	chunks   [][]record // chunk i holds firstChunk<<i records
 	n        uint32
@@ -172,7 +178,7 @@ func (t *Table) AddSkipped(p *Packet, why Skip, link Link, ns int64) {
 	case IgnoredICMP, IgnoredProtocol:
 		count(&t.Stats.Protocols, uint8(p.Proto), 1)
 		t.addOther(p, ns)
-	case BadLaterFragment:
+	case BadLaterFragment, BadTooDeep:
 		t.addOther(p, ns)
 	}
 }
@@ -183,6 +189,9 @@ func (t *Table) read(p *Packet) {
 	t.Stats.Bytes += uint64(p.WireLen)
 	if p.Signs&Cast != 0 {
 		t.Stats.Broadcasts++
+	}
+	if p.tunnel.kind != 0 {
+		t.addTunnel(p.tunnel.conduit)
 	}
 }
 
@@ -280,6 +289,7 @@ func (t *Table) settle() {
 		t.Others[pair] = t.Others[pair].Union(bag.settle())
 	}
 	t.others = nil
+	t.settleTransport()
 }
 
 // floorSecond returns the whole second of a time, also before 1970.
@@ -297,6 +307,7 @@ func (t *Table) Merge(u *Table) {
 	t.settle()
 	u.settle()
 	t.Stats.Merge(&u.Stats)
+	t.mergeTransport(u)
 	if t.Others == nil {
 		t.Others = u.Others
 	} else {
@@ -411,6 +422,10 @@ func (s *Stats) Merge(u *Stats) {
 	s.Duplicates += u.Duplicates
 	s.Broadcasts += u.Broadcasts
 	s.QuotesRejected += u.QuotesRejected
+	s.FragmentsJoined += u.FragmentsJoined
+	s.FragmentsEvicted += u.FragmentsEvicted
+	s.TunnelsUncounted += u.TunnelsUncounted
+	s.EventsUncounted += u.EventsUncounted
 	s.Evictions += u.Evictions
 	s.FoldedFlows += u.FoldedFlows
 	s.FoldedPackets += u.FoldedPackets
