@@ -21,11 +21,12 @@ import (
 var mayImport = map[string][]string{
 	"capture":             {},
 	"capture/capturetest": {},
+	"capture/filter":      {},
 	"catalog":             {},
 	"inventory":           {"capture", "catalog"},
-	"match":               {"capture", "catalog", "inventory"},
+	"match":               {"capture", "capture/filter", "catalog", "inventory"},
 	"report":              {"capture", "catalog", "inventory", "match"},
-	"cmd/flowvet":         {"capture", "catalog", "inventory", "match", "report"},
+	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "inventory", "match", "report"},
 }
 
 // mayUse says which packages may import a library.
@@ -34,6 +35,7 @@ var mayUse = map[string][]string{
 	"github.com/spf13/pflag":     {"cmd/flowvet"},
 	"github.com/fatih/color":     {"report"},
 	"go.yaml.in/yaml/v3":         {"inventory", "match", "report"},
+	"golang.org/x/net":           {"capture/filter"},
 	"golang.org/x/term":          {"cmd/flowvet"},
 	"net":                        {"capture/capturetest"},
 	"net/http":                   {},
