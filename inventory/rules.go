@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"maps"
 	"net/netip"
@@ -77,17 +78,22 @@ func (in *inference) cluster() {
 		switch {
 		case !steady:
 		case p.use == clusterAAM:
-			in.both(p, "mgmt", "HA traffic (UDP 2050-2250, both ways, in %d of %d s) with %s", occupied, span)
+			in.both(p.a, p.b, High, "mgmt", "HA traffic (UDP 2050-2250, both ways, in %d of %d s)", occupied, span)
 		case p.use == clusterFDM && in.talks(p.a, p.b, 8182):
-			in.both(p, "mgmt", "HA traffic (TCP and UDP 8182, both ways, in %d of %d s) with %s", occupied, span)
+			in.both(p.a, p.b, High, "mgmt", "HA traffic (TCP and UDP 8182, both ways, in %d of %d s)", occupied, span)
 		}
 	}
 }
 
-// both claims that both ends of a pair are hosts.
-func (in *inference) both(p *pair, plane, format string, occupied, span int64) {
-	in.claim(p.a, hypervisor, High, plane, format, occupied, span, p.b)
-	in.claim(p.b, hypervisor, High, plane, format, occupied, span, p.a)
+// both claims that two addresses are hosts, for what they do with each other. Hosts do it with hosts: where one end is
+// known to be something else, the traffic is something else too and says nothing of the other end.
+func (in *inference) both(a, b netip.Addr, c Confidence, plane, format string, args ...any) {
+	if in.barred(a, hypervisor) || in.barred(b, hypervisor) {
+		return
+	}
+	what := fmt.Sprintf(format, args...)
+	in.claim(a, hypervisor, c, plane, "%s with %s", what, b)
+	in.claim(b, hypervisor, c, plane, "%s with %s", what, a)
 }
 
 // talks reports whether there is an answered TCP dialogue on a port between two addresses, whoever began it.
@@ -121,7 +127,7 @@ func (in *inference) faultTolerance() {
 	for _, p := range in.pairs {
 		occupied, span, steady := p.steady()
 		if p.use == faultTolerance && steady && in.talks(p.a, p.b, 8100) {
-			in.both(p, "ft", "Fault Tolerance traffic (TCP 8100 and UDP 8200, both ways, in %d of %d s) with %s", occupied, span)
+			in.both(p.a, p.b, High, "ft", "Fault Tolerance traffic (TCP 8100 and UDP 8200, both ways, in %d of %d s)", occupied, span)
 		}
 	}
 }
@@ -137,8 +143,7 @@ func (in *inference) vMotion() {
 		if !sameSubnet(d.client, d.server) && !(in.is(d.client, hypervisor) && in.is(d.server, hypervisor)) {
 			continue
 		}
-		in.claim(d.client, hypervisor, Medium, "vmotion", "vMotion traffic (TCP 8000, %s one way) with %s", size(bulk), d.server)
-		in.claim(d.server, hypervisor, Medium, "vmotion", "vMotion traffic (TCP 8000, %s one way) with %s", size(bulk), d.client)
+		in.both(d.client, d.server, Medium, "vmotion", "vMotion traffic (TCP 8000, %s one way)", size(bulk))
 	}
 }
 

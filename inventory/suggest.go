@@ -110,7 +110,7 @@ func (in *inference) run() {
 // claim notes a role. Of several claims for one role the most confident stays, the first among equals; its plane is
 // that of the first claim that had one.
 func (in *inference) claim(addr netip.Addr, role catalog.Role, c Confidence, plane, format string, args ...any) {
-	if in.banned[ban{addr, role}] {
+	if in.barred(addr, role) {
 		return
 	}
 	list := in.claims[addr]
@@ -130,6 +130,9 @@ func (in *inference) claim(addr netip.Addr, role catalog.Role, c Confidence, pla
 		in.changed = true
 	}
 }
+
+// barred reports whether a contradiction took a role from an address.
+func (in *inference) barred(addr netip.Addr, role catalog.Role) bool { return in.banned[ban{addr, role}] }
 
 // is reports whether an address plays a role with medium or high confidence.
 func (in *inference) is(addr netip.Addr, role catalog.Role) bool {

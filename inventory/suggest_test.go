@@ -301,6 +301,26 @@ func TestContradictionsKeepTheStronger(t *testing.T) {
 	}
 }
 
+// Only hosts do vMotion, HA and Fault Tolerance, and only with hosts: what looks like it at a vCenter makes its peer
+// nothing. A vCenter of 10.0.0.5 took 2 MB on TCP 8000, and the sender stayed a host by "vMotion traffic with 10.0.0.5".
+func TestWhatIsDoneWithAVCenterMakesNobodyAHost(t *testing.T) {
+	for _, c := range []struct {
+		what  string
+		flows []capture.Flow
+	}{
+		{"2 MB to TCP 8000", []capture.Flow{tcp("10.0.0.90:1025", "10.0.0.5:8000", 1, 30, 2e6, 1000)}},
+		{"2 MB from TCP 8000", []capture.Flow{tcp("10.0.0.5:1025", "10.0.0.90:8000", 1, 30, 1000, 2e6)}},
+		{"UDP 2050", []capture.Flow{stream("10.0.0.90:2050", "10.0.0.5:2051", 0, 60)}},
+		{"TCP and UDP 8182", []capture.Flow{stream("10.0.0.90:8182", "10.0.0.5:8182", 0, 60), tcp("10.0.0.90:30000", "10.0.0.5:8182", 1, 50, 900, 900)}},
+		{"TCP 8100 and UDP 8200", []capture.Flow{stream("10.0.0.90:8200", "10.0.0.5:8200", 0, 30), tcp("10.0.0.90:1500", "10.0.0.5:8100", 0, 30, 9e6, 9e4)}},
+	} {
+		v := suggest(catalog.Default(), all(beats("10.0.0.11", "10.0.0.5", 9), c.flows))
+		if m := v.Machine("host-10.0.0.90"); m != nil {
+			t.Errorf("%s: 10.0.0.90 is %+v, want nobody", c.what, m.Addrs[0].Roles)
+		}
+	}
+}
+
 func TestAScannerGivesNobodyARole(t *testing.T) {
 	var scan []capture.Flow
 	short := func(dst string, at float64) capture.Flow {
