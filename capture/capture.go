@@ -205,6 +205,7 @@ func (s *Stats) Balanced() bool {
 // Interface is one interface of a capture file. Strings come from the file and are hostile.
 type Interface struct {
 	Name, Filter      string
+	Description       string
 	Link              Link
 	SnapLen           uint32 // 0 = unlimited
 	Start, End        int64  // the interval by its statistics, nanoseconds; 0 = not recorded or implausible
@@ -212,25 +213,41 @@ type Interface struct {
 	Counted           bool
 }
 
-// Damage is where and why reading a capture ended early.
+// Damage is where and why a capture cannot be read.
 type Damage struct {
-	Offset int64 // bytes from the start of the file
-	Reason string
+	Offset  int64 // bytes from the start of the file
+	Skipped int64 // bytes passed over to the next place that is certain; 0: there is none, reading ended here
+	Reason  string
+}
+
+// Place says where the damage is, in words.
+func (d *Damage) Place() string {
+	return fmt.Sprintf("byte %d", d.Offset)
 }
 
 // Error implements error.
-func (d *Damage) Error() string { return fmt.Sprintf("at byte %d: %s", d.Offset, d.Reason) }
+func (d *Damage) Error() string {
+	if d.Skipped > 0 {
+		return fmt.Sprintf("at %s: %s; %d bytes passed over", d.Place(), d.Reason, d.Skipped)
+	}
+	return fmt.Sprintf("at %s: %s", d.Place(), d.Reason)
+}
 
 // Capture is what one input showed, and what is known of where and when it was taken.
 type Capture struct {
 	Name        string // as given, or the path found in a folder; "-" for standard input; hostile
 	Format      string // "pcap", "pcapng"; "flows" of a flows file that cannot be read
-	Size        int64  // bytes read: up to the damage, where there is any
+	Size        int64  // bytes of the file read: up to where it ended early, where it did
 	Interfaces  []Interface
-	First, Last int64 // earliest and latest packet; valid iff Table.Stats.Read > 0
-	Damage      *Damage
+	First, Last int64    // earliest and latest packet; valid iff Table.Stats.Read > 0
+	Damage      *Damage  // the first; nil: none
+	Damages     []Damage // all, in the order of the file
 	Interrupted bool
-	Digest      uint64 // of the times and lengths of its packets in their order: tells recordings of one name apart
+	Digest      uint64   // of the times and lengths of its packets in their order: tells recordings of one name apart
+	Names       []Name   // what the file says addresses are called: the first 4,096
+	Comments    []string // what it says of itself and its packets: the first 100, up to 1 KiB of each; hostile
+	Named       uint64   // names in the file
+	Commented   uint64   // comments in the file
 	Table       *Table
 
 	file uint32     // what Ref.File is in Table

@@ -105,9 +105,8 @@ func (d *decoder) capture(c *Capture) (flows uint64) {
 	d.must(c.First <= c.Last, "a capture ends before it begins")
 	c.Digest = d.long()
 	c.Interrupted = d.flag()
-	if d.flag() {
-		c.Damage = &Damage{Offset: int64(d.number(math.MaxInt64)), Reason: d.text()}
-	}
+	d.damages(c)
+	c.Commented, c.Named = d.number(maxPackets), d.number(maxPackets)
 	flows = d.number(math.MaxUint32)
 	d.must(len(d.b) == 0, "a capture's section is too long")
 	return flows
@@ -116,7 +115,7 @@ func (d *decoder) capture(c *Capture) (flows uint64) {
 // iface reads one interface.
 func (d *decoder) iface() Interface {
 	return Interface{
-		Name: d.text(), Filter: d.text(),
+		Name: d.text(), Description: d.text(), Filter: d.text(),
 		Link: Link(d.number(math.MaxUint16)), SnapLen: uint32(d.number(math.MaxUint32)),
 		Start: d.time(0), End: d.time(0),
 		Counted: d.flag(), Received: d.number(math.MaxUint64), Dropped: d.number(math.MaxUint64),

@@ -43,17 +43,16 @@ func (e *encoder) capture(c *Capture) {
 	e.difference(c.Last)
 	e.long(c.Digest)
 	e.flag(c.Interrupted)
-	e.flag(c.Damage != nil)
-	if c.Damage != nil {
-		e.number(uint64(c.Damage.Offset))
-		e.text(c.Damage.Reason)
-	}
+	e.damages(c)
+	e.number(c.Commented)
+	e.number(c.Named)
 	e.number(uint64(c.Table.Len()))
 }
 
 // iface writes one interface.
 func (e *encoder) iface(i *Interface) {
 	e.text(i.Name)
+	e.text(i.Description)
 	e.text(i.Filter)
 	e.number(uint64(i.Link))
 	e.number(uint64(i.SnapLen))

@@ -32,6 +32,7 @@ const (
 	sectionFlows      = 4
 	sectionOthers     = 5
 	sectionFolds      = 6
+	sectionNotes      = 32
 	sectionOptional   = 128
 )
 
@@ -180,6 +181,7 @@ func (f *flowsWriter) capture(c *Capture) {
 	f.flows(c)
 	f.others(c)
 	f.folds(c)
+	f.notes(c)
 }
 
 // flows writes the flows in the order of their keys.

@@ -64,7 +64,8 @@ func sameCapture(t *testing.T, want, got *Capture) {
 
 func TestFlowsFileBringsBackWhatWasWritten(t *testing.T) {
 	damaged := recorded("damaged.pcap", 2, 50)
-	damaged.Damage = &Damage{Offset: 4000, Reason: "cut inside a packet: 3 of 60 bytes"}
+	damaged.Damages = []Damage{{Offset: 500, Skipped: 77, Reason: "block length 0"}, {Offset: 4000, Reason: "cut inside a packet: 3 of 60 bytes"}}
+	damaged.Damage = &damaged.Damages[0]
 	interrupted := recorded("-", 3, 2000)
 	interrupted.Interrupted = true
 	interrupted.Format = formatPcapng
@@ -112,6 +113,7 @@ func TestFlowsFileHoldsEveryField(t *testing.T) {
 
 	want := &Capture{Table: new(Table)}
 	fill(reflect.ValueOf(want).Elem(), new(uint64))
+	want.Damage, want.Names[0].Addr = &want.Damages[0], netip.MustParseAddr("2001:db8::1")
 	want.Table = &Table{Stats: stats, Others: map[Pair]Seconds{
 		{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}: {{1, 1}, {3, 9}},
 	}, Folded: map[FoldKey]*Fold{

@@ -32,7 +32,8 @@ func unpacked(t testing.TB, data []byte) (sections []byte) {
 func FuzzFlowsFile(f *testing.F) {
 	small := recorded("a.pcap", 5, 12)
 	small.Interfaces = []Interface{{Name: "eth0", Filter: "udp", Counted: true, Received: 9}}
-	small.Damage = &Damage{Offset: 9, Reason: "cut"}
+	small.Damages = []Damage{{Offset: 9, Reason: "cut"}}
+	small.Damage = &small.Damages[0]
 	for _, captures := range [][]*Capture{
 		{small},
 		{recorded("a.pcap", 5, 3), recorded("b.pcap", 6, 3)},

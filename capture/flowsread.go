@@ -226,6 +226,10 @@ func (r *flowsReader) part(before byte) {
 			r.key, sum = d.takeFold(c.Table, r.key, c.First)
 			r.folded.merge(&sum)
 		}
+	case sectionNotes:
+		for len(d.b) > 0 {
+			d.note(c)
+		}
 	default:
 		d.must(r.kind >= sectionOptional, "a section of an unknown type: written by a newer flowvet?")
 	}

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -20,30 +21,57 @@ type stream struct {
 	zeros      int   // records without a byte in a row
 	overlong   bool  // the record just read had a captured length above its length on the wire
 	lastNanos  int64 // of the last packet with a good time stamp
+	timed      bool  // there was one
+	damages    []Damage
+	size       int64 // bytes of the input; less than 0: not known
+	steps      int   // records looked at behind damage
 }
 
-// damage returns a *Damage at an offset, unless the input itself failed there.
+// damageAt returns a Damage at an offset.
+func (s *stream) damageAt(offset int64, reason string) Damage {
+	return Damage{Offset: offset, Reason: reason}
+}
+
+// shrunk returns the *Damage of a file that ended, between two records, before the end it had when it was opened.
+func (s *stream) shrunk() error {
+	if s.size > s.offset() {
+		return s.damage(s.offset(), "the file became shorter: it had %d bytes", s.size)
+	}
+	return nil
+}
+
+// damage returns a *Damage at an offset, behind which reading cannot go on.
 func (s *stream) damage(offset int64, format string, args ...any) error {
-	return &Damage{Offset: offset, Reason: fmt.Sprintf(format, args...)}
+	d := s.damageAt(offset, fmt.Sprintf(format, args...))
+	return &d
 }
 
 // cut returns the *Damage of an input that ends, or fails, inside something: want bytes should have been there.
 func (s *stream) cut(offset int64, what string, got, want int64) error {
 	if err := s.failure(); err != nil {
-		return s.damage(offset, "%s: %v", what, err)
+		return s.broken(offset, what, err)
 	}
 	return s.damage(offset, "cut inside %s: %d of %d bytes", what, got, want)
 }
 
-// lengths settles how many bytes a record captured of how many on the wire, and fails where that is impossible.
-func (s *stream) lengths(offset int64, captured, wire uint32) (n, onWire int, err error) {
+// broken returns the *Damage of an input that failed. A compressed one knows best where and why.
+func (s *stream) broken(offset int64, what string, err error) error {
+	if d := (*Damage)(nil); errors.As(err, &d) {
+		return d
+	}
+	return s.damage(offset, "%s: %v", what, err)
+}
+
+// lengths settles how many bytes a record captured of how many on the wire, or says what is impossible about them.
+func (s *stream) lengths(captured, wire uint32) (n, onWire int, wrong string) {
 	if captured > maxRecord {
-		return 0, 0, s.damage(offset, "a packet of %d captured bytes: more than %d", captured, maxRecord)
+		return 0, 0, fmt.Sprintf("a packet of %d captured bytes: more than %d", captured, maxRecord)
 	}
 	if captured > 0 {
 		s.zeros = 0
 	} else if s.zeros++; s.zeros == maxZeroRecords {
-		return 0, 0, s.damage(offset, "%d packets without a byte in a row", maxZeroRecords)
+		s.zeros = 0
+		return 0, 0, fmt.Sprintf("%d packets without a byte in a row", maxZeroRecords)
 	}
 	s.overlong = captured > wire
 	switch {
@@ -53,7 +81,7 @@ func (s *stream) lengths(offset int64, captured, wire uint32) (n, onWire int, er
 	default:
 		captured = wire
 	}
-	return int(captured), int(min(wire, 1<<31-1)), nil
+	return int(captured), int(min(wire, 1<<31-1)), ""
 }
 
 // stamp gives f its time. Where the nanoseconds are impossible the second stands alone; where the second is, or there is
@@ -66,7 +94,7 @@ func (s *stream) stamp(f *Frame, seconds, nanos int64) {
 		f.Nanos, f.BadTime = seconds*1e9, true
 	default:
 		f.Nanos, f.BadTime = seconds*1e9+nanos, false
-		s.lastNanos = f.Nanos
+		s.lastNanos, s.timed = f.Nanos, true
 	}
 }
 
@@ -84,13 +112,22 @@ const (
 )
 
 // pcapReader reads the pcap format (draft-ietf-opsawg-pcap), both byte orders, microseconds and nanoseconds.
+//
+// The format has no mark that says where a record begins: one wrong length, and what follows is read as anything. So every
+// record header has to be plausible in itself and beside the one before it. One that is not has to be followed by a chain
+// of records, or it is damage: many an honest writer breaks a rule, but none all of them.
 type pcapReader struct {
 	*stream
 	big    bool
-	nanos  bool
+	units  uint32 // fractions of a second
 	minor  uint16 // of the format's version
 	link   Link
 	number uint64
+
+	most    uint32 // captured bytes of a packet that raise no doubt: the snap length of the file header
+	odd     oddity // what the first record breaks, the whole file may
+	second  int64  // of the record before; valid iff number > 0
+	checked int64  // records up to here are known to follow one another
 }
 
 // newPcapReader reads the file header.
@@ -99,15 +136,15 @@ func newPcapReader(s *stream) (*pcapReader, error) {
 	if len(h) < pcapHeader {
 		return nil, s.cut(0, "the file header", int64(len(h)), pcapHeader)
 	}
-	r := &pcapReader{stream: s}
+	r := &pcapReader{stream: s, units: 1e6}
 	switch binary.BigEndian.Uint32(h) {
 	case magicMicros:
 		r.big = true
 	case magicNanos:
-		r.big, r.nanos = true, true
+		r.big, r.units = true, 1e9
 	case magicMicrosSwapped:
 	case magicNanosSwapped:
-		r.nanos = true
+		r.units = 1e9
 	default:
 		return nil, s.damage(0, "magic %x: not pcap", h[:4])
 	}
@@ -115,7 +152,11 @@ func newPcapReader(s *stream) (*pcapReader, error) {
 	r.minor = order.Uint16(h[6:8])
 	// The upper half of the word is flags: the length of a frame check sequence, which the IP length leaves out anyway.
 	r.link = Link(order.Uint32(h[20:24]))
-	s.interfaces = []Interface{{Link: r.link, SnapLen: order.Uint32(h[16:20])}}
+	snap := order.Uint32(h[16:20])
+	s.interfaces = []Interface{{Link: r.link, SnapLen: snap}}
+	if r.most = maxRecord; snap > 0 {
+		r.most = min(snap, maxRecord)
+	}
 	s.advance(pcapHeader)
 	return r, nil
 }
@@ -129,49 +170,71 @@ func byteOrder(big bool) binary.ByteOrder {
 
 // Next implements Source.
 func (r *pcapReader) Next(f *Frame) error {
+	for {
+		err := r.next(f)
+		if err == nil {
+			return nil
+		}
+		if err = r.goOn(err, pcapChain{r, false}); err != nil {
+			return err
+		}
+	}
+}
+
+// next reads the record that begins at the current offset.
+func (r *pcapReader) next(f *Frame) error {
 	offset := r.offset()
-	h := r.peek(pcapRecordHeader)
-	if len(h) < pcapRecordHeader {
-		if len(h) == 0 && r.failure() == nil {
+	b := r.peek(pcapRecordHeader)
+	if len(b) < pcapRecordHeader {
+		if len(b) == 0 && r.failure() == nil {
 			return io.EOF
 		}
-		return r.cut(offset, "a record header", int64(len(h)), pcapRecordHeader)
+		return r.cut(offset, "a record header", int64(len(b)), pcapRecordHeader)
 	}
-	seconds, fraction, captured, wire := r.record(h)
-	n, onWire, err := r.lengths(offset, captured, wire)
-	if err != nil {
-		return err
+	h := r.header(b)
+	if !r.sound(&h) && offset >= r.checked {
+		if err := r.examine(offset, &h); err != nil {
+			return err
+		}
 	}
-	size := pcapRecordHeader + int(captured)
-	b := r.peek(size)
+	n, onWire, wrong := r.lengths(h.captured, h.wire)
+	if wrong != "" {
+		return r.breach(offset, 1, "%s", wrong)
+	}
+	size := pcapRecordHeader + int(h.captured)
+	b = r.peek(size)
 	if len(b) < size {
 		return r.cut(offset, "a record", int64(len(b)), int64(size))
 	}
 	r.number++
+	r.second = int64(h.second)
 	f.Link, f.Interface, f.Number = r.link, 0, r.number
 	f.WireLen, f.Data = onWire, b[pcapRecordHeader:pcapRecordHeader+n]
-	if r.nanos {
-		r.stamp(f, int64(seconds), int64(fraction))
-	} else {
-		r.stamp(f, int64(seconds), int64(fraction)*1e3)
+	nanos := int64(h.fraction)
+	if r.units == 1e6 {
+		nanos *= 1e3
 	}
+	r.stamp(f, int64(h.second), nanos)
 	r.advance(size)
 	return nil
 }
 
-// record reads a record header. Until version 2.3 the two lengths stood the other way round; writers of 2.3 disagreed.
-func (r *pcapReader) record(h []byte) (seconds, fraction, captured, wire uint32) {
+// recordHeader is what stands before each packet.
+type recordHeader struct{ second, fraction, captured, wire uint32 }
+
+// header reads a record header. Until version 2.3 the two lengths stood the other way round; writers of 2.3 disagreed.
+func (r *pcapReader) header(b []byte) (h recordHeader) {
 	if r.big {
-		seconds, fraction = binary.BigEndian.Uint32(h[0:4]), binary.BigEndian.Uint32(h[4:8])
-		captured, wire = binary.BigEndian.Uint32(h[8:12]), binary.BigEndian.Uint32(h[12:16])
+		h.second, h.fraction = binary.BigEndian.Uint32(b[0:4]), binary.BigEndian.Uint32(b[4:8])
+		h.captured, h.wire = binary.BigEndian.Uint32(b[8:12]), binary.BigEndian.Uint32(b[12:16])
 	} else {
-		seconds, fraction = binary.LittleEndian.Uint32(h[0:4]), binary.LittleEndian.Uint32(h[4:8])
-		captured, wire = binary.LittleEndian.Uint32(h[8:12]), binary.LittleEndian.Uint32(h[12:16])
+		h.second, h.fraction = binary.LittleEndian.Uint32(b[0:4]), binary.LittleEndian.Uint32(b[4:8])
+		h.captured, h.wire = binary.LittleEndian.Uint32(b[8:12]), binary.LittleEndian.Uint32(b[12:16])
 	}
-	if r.minor < 3 || r.minor == 3 && captured > wire {
-		captured, wire = wire, captured
+	if r.minor < 3 || r.minor == 3 && h.captured > h.wire {
+		h.captured, h.wire = h.wire, h.captured
 	}
-	return seconds, fraction, captured, wire
+	return h
 }
 
 // Close implements Source.

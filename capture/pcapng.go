@@ -12,6 +12,7 @@ const (
 	blockInterface    = 1
 	blockPacket       = 2 // obsolete
 	blockSimplePacket = 3
+	blockNames        = 4
 	blockStatistics   = 5
 	blockEnhanced     = 6
 
@@ -33,6 +34,8 @@ type pcapngReader struct {
 	clocks  []clock   // one for each of stream.interfaces
 	counts  []counted // likewise
 	number  uint64
+	notes   notes
+	gap     bool // something of the section was passed over: interfaces described from here on have no certain number
 }
 
 // clock turns an interface's time stamps into time.
@@ -72,45 +75,36 @@ func (r *pcapngReader) high32(b []byte) uint64 {
 // Next implements Source: it goes on to the next block that is a packet.
 func (r *pcapngReader) Next(f *Frame) error {
 	for {
-		offset := r.offset()
-		kind, total, err := r.header(offset)
+		packet, err := r.next(f)
 		if err != nil {
-			return err
-		}
-		if kind == blockSection {
-			if err := r.startSection(offset, total); err != nil {
+			if err = r.goOn(err, pcapngChain{r}); err != nil {
 				return err
 			}
+			r.gap = true
 			continue
 		}
-		if !r.known(kind) {
-			if err := r.skipBlock(offset, total); err != nil {
-				return err
-			}
-			continue
-		}
-		body, err := r.body(offset, total)
-		if err != nil {
-			return err
-		}
-		packet, err := r.block(f, offset, kind, body)
-		if err != nil {
-			return err
-		}
-		r.advance(total)
 		if packet {
 			return nil
 		}
 	}
 }
 
-// known reports whether the content of a block matters.
-func (r *pcapngReader) known(kind uint32) bool {
-	switch kind {
-	case blockInterface, blockPacket, blockSimplePacket, blockStatistics, blockEnhanced:
-		return true
+// next reads the block that begins at the current offset, and reports whether it is a packet, which is then in f.
+func (r *pcapngReader) next(f *Frame) (packet bool, err error) {
+	offset := r.offset()
+	kind, total, err := r.header(offset)
+	if err != nil {
+		return false, err
 	}
-	return false
+	body, err := r.body(offset, kind, total)
+	if err != nil {
+		return false, err
+	}
+	if packet, err = r.block(f, offset, kind, body); err != nil {
+		return false, err
+	}
+	r.advance(total)
+	return packet, nil
 }
 
 // header looks at a block's type and total length. A section header sets the byte order first.
@@ -135,11 +129,11 @@ func (r *pcapngReader) header(offset int64) (kind uint32, total int, err error) 
 	length := r.u32(h[4:8])
 	switch {
 	case length < blockHeader+blockTrailer:
-		return 0, 0, r.damage(offset, "block length %d: less than 12", length)
+		return 0, 0, r.breach(offset, 1, "block length %d: less than 12", length)
 	case length%4 != 0:
-		return 0, 0, r.damage(offset, "block length %d: not a multiple of 4", length)
+		return 0, 0, r.breach(offset, 1, "block length %d: not a multiple of 4", length)
 	case length > maxBlock:
-		return 0, 0, r.damage(offset, "block length %d: more than %d", length, maxBlock)
+		return 0, 0, r.breach(offset, 1, "block length %d: more than %d", length, maxBlock)
 	}
 	return kind, int(length), nil
 }
@@ -157,93 +151,102 @@ func (r *pcapngReader) setOrder(offset int64) error {
 	case bits.ReverseBytes32(byteOrderMagic):
 		r.big = false
 	default:
-		return r.damage(offset, "byte-order magic %08x: not pcapng", magic)
+		return r.breach(offset, 1, "byte-order magic %08x: not pcapng", magic)
 	}
 	return nil
 }
 
 // body looks at a whole block and returns what is between its header and its trailer.
-func (r *pcapngReader) body(offset int64, total int) ([]byte, error) {
+func (r *pcapngReader) body(offset int64, kind uint32, total int) ([]byte, error) {
 	b := r.peek(total)
 	if len(b) < total {
+		if r.failure() == nil && !r.consistent(kind, b) {
+			return nil, r.breach(offset, 1, "cut inside a block: %d of %d bytes", len(b), total)
+		}
 		return nil, r.cut(offset, "a block", int64(len(b)), int64(total))
 	}
 	if trailer := r.u32(b[total-blockTrailer:]); trailer != uint32(total) {
-		return nil, r.damage(offset, "block length %d at its start, %d at its end", total, trailer)
+		return nil, r.breach(offset, 1, "block length %d at its start, %d at its end", total, trailer)
 	}
 	return b[blockHeader : total-blockTrailer], nil
 }
 
-// skipBlock passes a block without holding it in memory.
-func (r *pcapngReader) skipBlock(offset int64, total int) error {
-	if !r.skip(int64(total - blockTrailer)) {
-		return r.cut(offset, "a block", r.offset()-offset, int64(total))
+// consistent reports whether the length of a block that ends beyond the file is borne out by what it holds: then the file
+// was cut, and what looks like a block inside of it is none.
+func (r *pcapngReader) consistent(kind uint32, b []byte) bool {
+	const captured, fixed, options = 20, 32, 4096
+	if kind != blockEnhanced || len(b) < captured+4 {
+		return len(b) < captured+4
 	}
-	b := r.peek(blockTrailer)
-	if len(b) < blockTrailer {
-		return r.cut(offset, "a block", r.offset()-offset+int64(len(b)), int64(total))
-	}
-	if trailer := r.u32(b); trailer != uint32(total) {
-		return r.damage(offset, "block length %d at its start, %d at its end", total, trailer)
-	}
-	r.advance(blockTrailer)
-	return nil
+	total, data := uint64(r.u32(b[4:8])), uint64(r.u32(b[captured:]))
+	return data <= maxRecord && total >= data+fixed && total <= data+fixed+options
 }
 
 // startSection reads a section header: from here on interfaces are counted anew.
-func (r *pcapngReader) startSection(offset int64, total int) error {
+func (r *pcapngReader) startSection(offset int64, body []byte) error {
 	const fixed = 16
-	if total < blockHeader+fixed+blockTrailer {
-		return r.damage(offset, "section header of %d bytes: less than 28", total)
+	if len(body) < fixed {
+		return r.damage(offset, "section header of %d bytes: less than 28", len(body)+blockHeader+blockTrailer)
 	}
-	h := r.peek(blockHeader + fixed)
-	if len(h) < blockHeader+fixed {
-		return r.cut(offset, "a section header", int64(len(h)), int64(total))
-	}
-	if major, minor := r.u16(h[12:14]), r.u16(h[14:16]); major != 1 {
+	if major, minor := r.u16(body[4:6]), r.u16(body[6:8]); major != 1 {
 		return r.damage(offset, "pcapng version %d.%d: only 1.x can be read", major, minor)
 	}
-	r.section = len(r.interfaces)
-	return r.skipBlock(offset, total)
+	r.section, r.gap = len(r.interfaces), false
+	r.comments(body[fixed:])
+	return nil
 }
 
-// block reads one known block and reports whether it is a packet, which is then in f.
+// block reads one block and reports whether it is a packet, which is then in f. What it does not know, and the secrets of
+// decryption, it passes over.
 func (r *pcapngReader) block(f *Frame, offset int64, kind uint32, body []byte) (packet bool, err error) {
+	const fixed = 20 // of both kinds of packet block with fields of their own
 	switch kind {
+	case blockEnhanced:
+		if len(body) < fixed {
+			return false, r.inside(offset, body, "packet block of %d bytes: less than 32", len(body)+blockHeader+blockTrailer)
+		}
+		return true, r.packet(f, offset, r.u32(body[0:4]), body)
+	case blockPacket:
+		if len(body) < fixed {
+			return false, r.inside(offset, body, "obsolete packet block of %d bytes: less than 32", len(body)+blockHeader+blockTrailer)
+		}
+		return true, r.packet(f, offset, uint32(r.u16(body[0:2])), body)
+	case blockSimplePacket:
+		return true, r.simplePacket(f, offset, body)
+	case blockSection:
+		return false, r.startSection(offset, body)
 	case blockInterface:
 		return false, r.interfaceBlock(offset, body)
 	case blockStatistics:
 		return false, r.statisticsBlock(offset, body)
-	case blockEnhanced:
-		const fixed = 20
-		if len(body) < fixed {
-			return false, r.damage(offset, "packet block of %d bytes: less than 32", len(body)+blockHeader+blockTrailer)
-		}
-		return true, r.packet(f, offset, r.u32(body[0:4]), body)
-	case blockPacket:
-		const fixed = 20
-		if len(body) < fixed {
-			return false, r.damage(offset, "obsolete packet block of %d bytes: less than 32", len(body)+blockHeader+blockTrailer)
-		}
-		return true, r.packet(f, offset, uint32(r.u16(body[0:2])), body)
+	case blockNames:
+		r.nameBlock(body)
 	}
-	return true, r.simplePacket(f, offset, body)
+	return false, nil
+}
+
+// inside returns the *breach of a block whose ends are right and whose content is not: the next block follows.
+func (r *pcapngReader) inside(offset int64, body []byte, format string, args ...any) error {
+	return r.breach(offset, len(body)+blockHeader+blockTrailer, format, args...)
 }
 
 // packet reads an enhanced or an obsolete packet block: they differ in the width of the interface number only.
 func (r *pcapngReader) packet(f *Frame, offset int64, iface uint32, body []byte) error {
-	i, err := r.iface(offset, iface)
+	i, err := r.iface(offset, body, iface)
 	if err != nil {
 		return err
 	}
 	captured, wire := r.u32(body[12:16]), r.u32(body[16:20])
-	n, onWire, err := r.lengths(offset, captured, wire)
-	if err != nil {
-		return err
+	n, onWire, wrong := r.lengths(captured, wire)
+	if wrong != "" {
+		return r.inside(offset, body, "%s", wrong)
 	}
 	data := body[20:]
-	if uint64(captured) > uint64(len(data)) {
-		return r.damage(offset, "a packet of %d captured bytes in a block with room for %d", captured, len(data))
+	if captured > uint32(len(data)) {
+		return r.inside(offset, body, "a packet of %d captured bytes in a block with room for %d", captured, len(data))
+	}
+	if options := (int(captured) + 3) &^ 3; options < len(data) {
+		r.comments(data[options:])
 	}
 	seconds, nanos := r.clocks[i].time(r.high32(body[4:12]))
 	r.stamp(f, seconds, nanos)
@@ -255,9 +258,9 @@ func (r *pcapngReader) packet(f *Frame, offset int64, iface uint32, body []byte)
 func (r *pcapngReader) simplePacket(f *Frame, offset int64, body []byte) error {
 	const fixed = 4
 	if len(body) < fixed {
-		return r.damage(offset, "simple packet block of %d bytes: less than 16", len(body)+blockHeader+blockTrailer)
+		return r.inside(offset, body, "simple packet block of %d bytes: less than 16", len(body)+blockHeader+blockTrailer)
 	}
-	i, err := r.iface(offset, 0)
+	i, err := r.iface(offset, body, 0)
 	if err != nil {
 		return err
 	}
@@ -267,9 +270,9 @@ func (r *pcapngReader) simplePacket(f *Frame, offset int64, body []byte) error {
 	if snap := r.interfaces[i].SnapLen; snap > 0 {
 		captured = min(captured, snap)
 	}
-	n, onWire, err := r.lengths(offset, captured, wire)
-	if err != nil {
-		return err
+	n, onWire, wrong := r.lengths(captured, wire)
+	if wrong != "" {
+		return r.inside(offset, body, "%s", wrong)
 	}
 	r.stamp(f, -1, 0)
 	r.deliver(f, i, data[:n], onWire)
@@ -284,9 +287,9 @@ func (r *pcapngReader) deliver(f *Frame, iface int, data []byte, wire int) {
 }
 
 // iface turns the section's number of an interface into an index of all of them.
-func (r *pcapngReader) iface(offset int64, number uint32) (int, error) {
+func (r *pcapngReader) iface(offset int64, body []byte, number uint32) (int, error) {
 	if known := len(r.interfaces) - r.section; uint64(number) >= uint64(known) {
-		return 0, r.damage(offset, "interface %d of a section that has described %d", number, known)
+		return 0, r.inside(offset, body, "interface %d of a section that has described %d", number, known)
 	}
 	return r.section + int(number), nil
 }

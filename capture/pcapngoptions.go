@@ -7,9 +7,11 @@ import (
 
 // Option codes.
 const (
-	optionEnd = 0
+	optionEnd     = 0
+	optionComment = 1 // of every block
 
 	ifName      = 2
+	ifDescr     = 3
 	ifTSResol   = 9
 	ifFilter    = 11
 	ifTSOffset  = 14
@@ -48,6 +50,9 @@ func (r *pcapngReader) interfaceBlock(offset int64, body []byte) error {
 	if len(body) < fixed {
 		return r.damage(offset, "interface block of %d bytes: less than 20", len(body)+blockHeader+blockTrailer)
 	}
+	if r.gap {
+		return r.damage(offset, "an interface is described behind a damaged place: its number is not certain")
+	}
 	if len(r.interfaces)-r.section >= maxSectionInterfaces {
 		return r.damage(offset, "more than %d interfaces in a section", maxSectionInterfaces)
 	}
@@ -58,10 +63,14 @@ func (r *pcapngReader) interfaceBlock(offset int64, body []byte) error {
 	c := clock{units: 1e6}
 	err := r.options(offset, body[fixed:], func(code uint16, value []byte) error {
 		switch code {
+		case optionComment:
+			r.notes.comment(value)
 		case ifName:
-			i.Name = string(value)
+			i.Name = r.notes.text(value)
+		case ifDescr:
+			i.Description = r.notes.text(value)
 		case ifFilter:
-			i.Filter = filterText(value)
+			i.Filter = r.filterText(value)
 		case ifTSResol:
 			units, ok := resolution(value)
 			if !ok {
@@ -93,12 +102,12 @@ func (r *pcapngReader) u64(b []byte) uint64 {
 }
 
 // filterText reads an if_filter: a type byte, 0 for an expression.
-func filterText(value []byte) string {
+func (r *pcapngReader) filterText(value []byte) string {
 	switch {
 	case len(value) == 0:
 		return ""
 	case value[0] == 0:
-		return string(value[1:])
+		return r.notes.text(value[1:])
 	}
 	return binaryFilter
 }
@@ -127,9 +136,9 @@ func resolution(value []byte) (units uint64, ok bool) {
 func (r *pcapngReader) statisticsBlock(offset int64, body []byte) error {
 	const fixed = 12
 	if len(body) < fixed {
-		return r.damage(offset, "statistics block of %d bytes: less than 24", len(body)+blockHeader+blockTrailer)
+		return r.inside(offset, body, "statistics block of %d bytes: less than 24", len(body)+blockHeader+blockTrailer)
 	}
-	i, err := r.iface(offset, r.u32(body[0:4]))
+	i, err := r.iface(offset, body, r.u32(body[0:4]))
 	if err != nil {
 		return err
 	}
@@ -137,6 +146,9 @@ func (r *pcapngReader) statisticsBlock(offset int64, body []byte) error {
 	var dropped uint64
 	counts := false
 	err = r.options(offset, body[fixed:], func(code uint16, value []byte) error {
+		if code == optionComment {
+			r.notes.comment(value)
+		}
 		if len(value) != 8 {
 			return nil
 		}
@@ -163,7 +175,7 @@ func (r *pcapngReader) statisticsBlock(offset int64, body []byte) error {
 // dumpcap writes these two times in microseconds whatever the interface's resolution is: the plausible reading is taken,
 // and none when neither is.
 func (r *pcapngReader) intervals(first, last int64, packets bool) {
-	const day = 24 * 3600 * 1e9
+	const dayNanos = day * 1e9
 	for i := range r.interfaces {
 		stated := r.counts[i]
 		if stated.start == 0 || stated.end == 0 {
@@ -173,7 +185,7 @@ func (r *pcapngReader) intervals(first, last int64, packets bool) {
 			c := clock{units: units, offset: r.clocks[i].offset}
 			start, okStart := c.nanos(stated.start)
 			end, okEnd := c.nanos(stated.end)
-			if !okStart || !okEnd || start > end || packets && (start < first-day || end > last+day) {
+			if !okStart || !okEnd || start > end || packets && (start < first-dayNanos || end > last+dayNanos) {
 				continue
 			}
 			r.interfaces[i].Start, r.interfaces[i].End = start, end

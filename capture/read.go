@@ -4,28 +4,30 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"time"
 )
 
-// Read reads the input to its end. It never fails: damage, an interruption or a file that has gone is part of what it
-// returns, together with everything before it. Standard input and pipes can be read once. A flows file holds several
-// captures: [Input.ReadAll] returns them.
+// Read reads the input to its end: the end it had when it was opened, if it grows. It never fails: damage, an interruption
+// or a file that has gone is part of what it returns, together with everything that could be read. Standard input and pipes
+// can be read once. A flows file holds several captures: [Input.ReadAll] returns them.
 func (in *Input) Read(ctx context.Context, opt Options) *Capture {
 	c := &Capture{Name: in.Name, Format: in.Format, file: opt.File}
-	stream, err := in.open()
+	from, err := in.open()
 	if err != nil {
-		c.Damage = &Damage{Reason: err.Error()}
+		c.Damages = []Damage{{Reason: err.Error()}}
+		c.Damage = &c.Damages[0]
 		c.Table = new(Table)
 		return c
 	}
-	defer stream.Close()
-	if stream.file != nil {
+	defer from.Close()
+	if from.file != nil {
 		// Wakes a read that waits for a pipe. What knows no deadline (a file, a terminal) has no such wait, or cannot end it.
-		stop := context.AfterFunc(ctx, func() { _ = stream.file.SetReadDeadline(time.Unix(1, 0)) })
+		stop := context.AfterFunc(ctx, func() { _ = from.file.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
 	}
-	c.read(ctx, newWindow(stream, in.Size), opt)
+	c.readStream(ctx, &stream{window: newWindow(from, in.Size), size: in.Size}, opt)
 	return c
 }
 
@@ -42,27 +44,49 @@ func (in *Input) open() (*openStream, error) {
 	if err != nil {
 		return nil, err
 	}
-	const smallest = 16 // the window has the buffer that counts
-	return &openStream{Reader: bufio.NewReaderSize(f, smallest), file: f}, nil
+	if now, err := f.Stat(); err != nil || !os.SameFile(now, in.info) {
+		f.Close()
+		return nil, errors.New("another file than the one that was opened is there now")
+	}
+	return &openStream{Reader: bufio.NewReaderSize(io.LimitReader(f, in.Size), smallestBuffer), file: f}, nil
 }
+
+// smallestBuffer is for a reader in front of one that has the buffer that counts.
+const smallestBuffer = 16
 
 // read fills c from w.
 func (c *Capture) read(ctx context.Context, w *window, opt Options) {
-	s := &stream{window: w}
+	c.readStream(ctx, &stream{window: w, size: -1}, opt)
+}
+
+// readStream fills c from s.
+func (c *Capture) readStream(ctx context.Context, s *stream, opt Options) {
 	g := newGatherer(opt)
 	err := c.gather(ctx, s, g, opt)
+	if err == nil {
+		err = s.shrunk()
+	}
+	ended := s.offset()
+	c.Damages = s.damages
 	done := ctx.Err()
+	last := (*Damage)(nil)
 	switch {
 	case err == nil:
 	case done != nil && (errors.Is(err, done) || errors.Is(s.failure(), os.ErrDeadlineExceeded)):
 		c.Interrupted = true
-	case !errors.As(err, &c.Damage):
-		c.Damage = &Damage{Offset: s.offset(), Reason: err.Error()}
+	default:
+		if !errors.As(err, &last) {
+			last = &Damage{Offset: ended, Reason: err.Error()}
+		}
+		c.Damages = append(c.Damages, *last)
 	}
-	c.Size = s.offset()
-	if c.Damage != nil {
-		c.Size = c.Damage.Offset
+	if len(c.Damages) > 0 {
+		c.Damage = &c.Damages[0]
 	}
+	if last != nil {
+		ended = last.Offset
+	}
+	c.Size = ended
 	c.Interfaces = s.interfaces
 	c.Digest = g.digest
 	c.Table = g.finish()
@@ -85,6 +109,7 @@ func (c *Capture) gather(ctx context.Context, s *stream, g *gatherer, opt Option
 		err := g.run(ctx, r, report)
 		c.First, c.Last = g.interval()
 		r.intervals(c.First, c.Last, g.any.some)
+		c.Comments, c.Commented, c.Names, c.Named = r.notes.comments, r.notes.commented, r.notes.names, r.notes.named
 		return err
 	}
 	r, err := newPcapReader(s)

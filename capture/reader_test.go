@@ -263,19 +263,35 @@ func TestPcapHeaderOddities(t *testing.T) {
 	})
 }
 
-func TestAThousandRecordsWithoutAByteAreDamage(t *testing.T) {
+func TestZerosAreNoRecords(t *testing.T) {
 	w := newFileWriter(false)
 	w.pcapHeader(magicMicros, 0, 1)
 	w.record(1, 0, tcpFrame(1, false))
 	start := int64(w.Len())
 	w.Write(make([]byte, 16*100_000))
 	c := readBytes(t, w.Bytes())
-	want := &Damage{Offset: start + 16*(maxZeroRecords-1), Reason: "1000 packets without a byte in a row"}
+	want := &Damage{Offset: start, Reason: "not a record header: 0 captured bytes of 0, at second 0"}
 	if diff := cmp.Diff(want, c.Damage); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := c.Table.Stats; got.Flowed != 1 || got.Read != maxZeroRecords {
-		t.Errorf("read %d, in flows %d, want %d, 1", got.Read, got.Flowed, maxZeroRecords)
+	if got := c.Table.Stats; got.Flowed != 1 || got.Read != 1 {
+		t.Errorf("read %d, in flows %d, want 1, 1", got.Read, got.Flowed)
+	}
+}
+
+func TestAThousandRecordsWithoutAByteAreDamage(t *testing.T) {
+	w := newFileWriter(false)
+	w.section()
+	w.iface(1, 0, nil)
+	w.enhanced(0, 1e6, tcpFrame(1, false))
+	start := int64(w.Len())
+	for range 2 * maxZeroRecords {
+		w.enhanced(0, 1e6, nil)
+	}
+	c := readBytes(t, w.Bytes())
+	want := &Damage{Offset: start + 32*(maxZeroRecords-1), Reason: "1000 packets without a byte in a row"}
+	if diff := cmp.Diff(want, c.Damage); diff != "" || c.Table.Stats.Read != maxZeroRecords {
+		t.Errorf("read %d, want %d (-want +got):\n%s", c.Table.Stats.Read, maxZeroRecords, diff)
 	}
 }
 

@@ -1,0 +1,68 @@
+package capture
+
+// The kinds of notes of a capture.
+const (
+	noteComment = iota
+	noteIPv4    // a name of an address
+	noteIPv6
+)
+
+// notes writes what a capture file says beside its packets.
+func (f *flowsWriter) notes(c *Capture) {
+	for _, comment := range c.Comments {
+		f.section.byte(noteComment)
+		f.section.text(comment)
+		f.flushFull(sectionNotes)
+	}
+	for _, name := range c.Names {
+		kind := byte(noteIPv6)
+		if name.Addr.Is4() {
+			kind = noteIPv4
+		}
+		f.section.byte(kind)
+		f.section.address(0, name.Addr)
+		f.section.text(name.Name)
+		f.flushFull(sectionNotes)
+	}
+	f.flushRest(sectionNotes)
+}
+
+// note reads one note into c.
+func (d *decoder) note(c *Capture) {
+	kind := d.byte()
+	d.must(kind <= noteIPv6, "an unknown kind of note")
+	if kind == noteComment {
+		c.Comments = append(c.Comments, d.text())
+		d.must(len(c.Comments) <= maxComments && len(c.Names) == 0, "comments out of place")
+		return
+	}
+	addr := d.address(0, kind == noteIPv6)
+	c.Names = append(c.Names, Name{addr, d.text()})
+	d.must(len(c.Names) <= maxNames, "too many names")
+}
+
+// damages writes where a capture is damaged.
+func (e *encoder) damages(c *Capture) {
+	e.number(uint64(len(c.Damages)))
+	for i := range c.Damages {
+		d := &c.Damages[i]
+		e.number(uint64(d.Offset))
+		e.number(uint64(d.Skipped))
+		e.text(d.Reason)
+	}
+}
+
+// damages reads where a capture is damaged.
+func (d *decoder) damages(c *Capture) {
+	for range d.number(maxDamages + 1) {
+		c.Damages = append(c.Damages, Damage{
+			Offset: int64(d.number(maxTime)), Skipped: int64(d.number(maxTime)), Reason: d.text(),
+		})
+		if d.fault != "" {
+			return
+		}
+	}
+	if len(c.Damages) > 0 {
+		c.Damage = &c.Damages[0]
+	}
+}
