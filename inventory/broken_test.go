@@ -21,7 +21,7 @@ func TestABrokenInventoryIsOneClearLine(t *testing.T) {
 	for _, c := range []struct{ why, text, want string }{
 		{"empty file", "", `lab.yaml: is empty: an inventory names machines, their products and addresses`},
 		{"only spaces", " \r\n\n ", `lab.yaml: is empty: an inventory names machines, their products and addresses`},
-		{"only a comment", "# to do\n", `lab.yaml: is empty: an inventory names machines, their products and addresses`},
+		{"only a comment", "# to do\n", `lab.yaml: holds only comments: an inventory names machines, their products and addresses`},
 		{"null", "~\n", `lab.yaml: is empty: an inventory names machines, their products and addresses`},
 		{"no machines", "machines: []\n", `lab.yaml: names no machine and no network`},
 		{"a list", "- esx01\n", `lab.yaml:1: the inventory is a list, not a mapping of capture, machines, networks, ports, sites, uses`},

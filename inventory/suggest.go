@@ -132,7 +132,9 @@ func (in *inference) claim(addr netip.Addr, role catalog.Role, c Confidence, pla
 }
 
 // barred reports whether a contradiction took a role from an address.
-func (in *inference) barred(addr netip.Addr, role catalog.Role) bool { return in.banned[ban{addr, role}] }
+func (in *inference) barred(addr netip.Addr, role catalog.Role) bool {
+	return in.banned[ban{addr, role}]
+}
 
 // is reports whether an address plays a role with medium or high confidence.
 func (in *inference) is(addr netip.Addr, role catalog.Role) bool {
@@ -203,4 +205,21 @@ func (in *inference) managers() map[netip.Addr][]netip.Addr {
 		}
 	}
 	return managers
+}
+
+// Recognised reports whether any machine of a suggestion is more than guessed: has a role of medium or high confidence.
+func (v *Inventory) Recognised() bool {
+	return slices.ContainsFunc(v.Machines, func(m *Machine) bool { return !m.guessed() })
+}
+
+// guessed reports whether all that is known of a machine is roles of low confidence.
+func (m *Machine) guessed() bool {
+	roles := 0
+	for _, a := range m.Addrs {
+		if slices.ContainsFunc(a.Roles, func(g Grant) bool { return g.Confidence > Low }) {
+			return false
+		}
+		roles += len(a.Roles)
+	}
+	return roles > 0 && len(m.Products) == 0
 }

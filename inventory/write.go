@@ -15,19 +15,15 @@ import (
 )
 
 // WriteYAML writes the inventory as [Parse] reads it, ready to edit: beside each inferred role stands its confidence
-// and evidence, and a role of low confidence is commented out. Reading it back gives the same machines, with every
-// role that was not commented out as declared.
+// and evidence. A role of low confidence is commented out, and so is a machine of which nothing more is known. Reading
+// it back gives the other machines and roles, as declared. An inferred inventory that recognised nobody is comments
+// only, which say so: Parse refuses it.
 func (v *Inventory) WriteYAML(w io.Writer) error {
-	y := yamlWriter{bufio.NewWriter(w)}
+	y := yamlWriter{Writer: bufio.NewWriter(w)}
 	if v.Inferred {
 		y.header(v)
 	}
-	if len(v.Machines) > 0 {
-		y.line("machines:")
-	}
-	for _, m := range v.Machines {
-		y.machine(m, v.Inferred)
-	}
+	y.machines(v)
 	if len(v.Networks) > 0 {
 		y.line("networks:")
 	}
@@ -51,10 +47,19 @@ func (v *Inventory) WriteYAML(w io.Writer) error {
 	return y.Flush()
 }
 
-type yamlWriter struct{ *bufio.Writer }
+type yamlWriter struct {
+	*bufio.Writer
+	mark string // before every line: "# " comments out
+}
 
 // line writes one line. The first error is kept by the writer and returned by Flush.
-func (y yamlWriter) line(format string, args ...any) { fmt.Fprintf(y, format+"\n", args...) }
+func (y yamlWriter) line(format string, args ...any) { fmt.Fprintf(y, y.mark+format+"\n", args...) }
+
+// commented returns a writer of comments: without the mark each line is what it would have been.
+func (y yamlWriter) commented() yamlWriter {
+	y.mark = "# "
+	return y
+}
 
 // header says where the inventory comes from and how to go on.
 func (y yamlWriter) header(v *Inventory) {
@@ -62,10 +67,10 @@ func (y yamlWriter) header(v *Inventory) {
 	y.line("# To go on:")
 	y.line("#   1. give each machine its name and products, such as   products: [ESX 4.1]")
 	y.line("#   2. put the addresses of one machine under one name; tag each with its plane (%s)", strings.Join(planes(), ", "))
-	y.line("#   3. correct the roles; those that are only guessed stand behind a #")
+	y.line("#   3. correct the roles; roles and machines that are only guessed stand behind a #")
 	y.line("#   4. flowvet inventory lint FILE, then flowvet check --inventory FILE ...")
-	if len(v.Machines) == 0 {
-		y.line("# No machine was recognised. Begin with this:")
+	if !v.Recognised() {
+		y.line("# No machine was recognised: this file cannot be used before one is named. Begin with this:")
 		y.line("# machines:")
 		y.line("#   - name: esx01")
 		y.line("#     products: [ESX 4.1]")
@@ -73,6 +78,23 @@ func (y yamlWriter) header(v *Inventory) {
 	}
 	for _, w := range v.Warnings {
 		y.line("# note: %s", comment(w))
+	}
+}
+
+func (y yamlWriter) machines(v *Inventory) {
+	switch {
+	case v.Recognised():
+		y.line("machines:")
+	case len(v.Machines) > 0:
+		y.line("# What was guessed:")
+		y.commented().line("machines:")
+	}
+	for _, m := range v.Machines {
+		if m.guessed() {
+			y.commented().machine(m, v.Inferred)
+		} else {
+			y.machine(m, v.Inferred)
+		}
 	}
 }
 
@@ -118,26 +140,21 @@ func (y yamlWriter) view(v View) {
 	y.field("    ", "file", v.File)
 }
 
-// roles writes one role a line, with its evidence where it is inferred. When every role is a hint, the key is commented
-// out with them: a key without value would say nothing.
+// roles writes one role a line, with its evidence where it is inferred.
 func (y yamlWriter) roles(indent string, roles []Grant, inferred bool) {
 	if len(roles) == 0 {
 		return
 	}
-	hash := ""
-	if !slices.ContainsFunc(roles, func(g Grant) bool { return g.Confidence > Low }) {
-		hash = "# "
-	}
-	y.line("%s%sroles:", indent, hash)
+	y.line("%sroles:", indent)
 	for _, g := range roles {
-		mark, why := "", ""
-		if g.Confidence == Low {
-			mark = "# "
+		hint, why := "", ""
+		if g.Confidence == Low && y.mark == "" {
+			hint = "# "
 		}
 		if inferred {
 			why = fmt.Sprintf(" # %s: %s", g.Confidence, comment(g.Evidence))
 		}
-		y.line("%s  %s- %s%s", indent, mark, roleScalar(g.Role), why)
+		y.line("%s  %s- %s%s", indent, hint, roleScalar(g.Role), why)
 	}
 }
 

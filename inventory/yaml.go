@@ -82,7 +82,7 @@ func parseYAML(p *problems, text []byte) (*yaml.Node, bool) {
 	dec := yaml.NewDecoder(in)
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0:
-		p.addf(0, "is empty: an inventory names machines, their products and addresses")
+		p.addf(0, "holds only comments: an inventory names machines, their products and addresses")
 		return nil, false
 	case err != nil:
 		p.yaml(err, in.lines)

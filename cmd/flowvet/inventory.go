@@ -75,7 +75,11 @@ func (p *program) suggest(args []string) (int, error) {
 		return statusUsage, err
 	}
 	captures := p.read(inputs, capture.Options{}, quiet)
-	return p.writeSuggestion(inventory.Suggest(cat, tables(captures)...), output, captures)
+	suggested := inventory.Suggest(cat, tables(captures)...)
+	if !suggested.Recognised() && !quiet {
+		p.say("no machine was recognised: the inventory holds only comments, and cannot be used before you name one")
+	}
+	return p.writeSuggestion(suggested, output, captures)
 }
 
 // free checks that a file to be written is not there yet: an inventory is work of the user's, edited by hand.
