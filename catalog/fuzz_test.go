@@ -15,7 +15,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text), false)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, builtin bool) {
-		c, err := Parse(builtin, "fuzz.csv", data)
+		c, err := parse(builtin, "fuzz.csv", data)
 		if err != nil {
 			return
 		}

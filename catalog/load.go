@@ -10,7 +10,7 @@ import (
 )
 
 // Catalog is a set of rows with the roles and products they speak of. It never changes once loaded, and any number of
-// goroutines may read it. It comes from [Default], [Load] or [Parse]; the zero Catalog documents nothing.
+// goroutines may read it. It comes from [Default] or [Load]; the zero Catalog documents nothing.
 type Catalog struct {
 	Rows     []*Row // built-in first, then users' in the order given
 	Roles    []RoleInfo
@@ -41,14 +41,6 @@ func Load(builtin bool, files ...string) (*Catalog, error) {
 		return Default(), nil
 	}
 	return load(builtin, files).result()
-}
-
-// Parse does what [Load] does for one catalogue that is in memory; name stands for the file.
-func Parse(builtin bool, name string, data []byte) (*Catalog, error) {
-	l := newLoader(builtin)
-	l.add(name, data)
-	l.finish()
-	return l.result()
 }
 
 // loader puts a catalogue together and remembers where in the users' files everything stands.

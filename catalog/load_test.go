@@ -10,6 +10,14 @@ import (
 	"time"
 )
 
+// parse does what Load does for one catalogue that is in memory; name stands for the file.
+func parse(builtin bool, name string, data []byte) (*Catalog, error) {
+	l := newLoader(builtin)
+	l.add(name, data)
+	l.finish()
+	return l.result()
+}
+
 const goodHeader = "id,product,ports,transport,source,target\n"
 
 // mine is a catalogue as the package comment shows it.
@@ -31,7 +39,7 @@ func TestAUsersCatalogueIsRead(t *testing.T) {
 		"without a line feed at the end":   strings.TrimSuffix(mine, "\n"),
 		"with an empty line in the middle": strings.Replace(mine, "\nHyper", "\n\nHyper", 1),
 	} {
-		c, err := Parse(true, "dir/mine.csv", []byte(text))
+		c, err := parse(true, "dir/mine.csv", []byte(text))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -56,7 +64,7 @@ func TestAUsersCatalogueIsRead(t *testing.T) {
 }
 
 func TestADeclaredProductIsAProduct(t *testing.T) {
-	c, err := Parse(true, "mine.csv", []byte(mine))
+	c, err := parse(true, "mine.csv", []byte(mine))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +80,7 @@ func TestADeclaredProductIsAProduct(t *testing.T) {
 }
 
 func TestADeclaredProductJoinsAFamily(t *testing.T) {
-	c, err := Parse(true, "five.csv", []byte("# role: sensor\n# product: NSX Sensor, role sensor\n"+
+	c, err := parse(true, "five.csv", []byte("# role: sensor\n# product: NSX Sensor, role sensor\n"+
 		"# product: ESX 5.x, family ESX Server, versions 5, inherits ESX 4.x\n"+goodHeader+
 		"E5,ESX 5.x,8182,TCP,hypervisor-host,sensor\n"))
 	if err != nil {
@@ -122,7 +130,7 @@ func TestFilesAreAddedInOrder(t *testing.T) {
 }
 
 func TestTheEmbeddedIDsAreFreeWithoutIt(t *testing.T) {
-	if _, err := Parse(false, "all.csv", portsCSV); err != nil {
+	if _, err := parse(false, "all.csv", portsCSV); err != nil {
 		t.Errorf("the embedded file as a user's: %v", err)
 	}
 }
@@ -195,7 +203,7 @@ func TestBadCataloguesGiveOneClearLine(t *testing.T) {
 		{"two documents", "# document: a\n# document: b\n" + goodHeader, `:2: "b": a second document: one file is one document`},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			_, err := Parse(true, "bad.csv", []byte(test.text))
+			_, err := parse(true, "bad.csv", []byte(test.text))
 			if want := "bad.csv" + test.want; err == nil || err.Error() != want {
 				t.Errorf("got  %v\nwant %s", err, want)
 			}
@@ -219,14 +227,14 @@ func TestUnreadableFilesAreNamed(t *testing.T) {
 
 func TestTheFirstProblemIsThatOfTheFirstLine(t *testing.T) {
 	text := goodHeader + "X1,ESX 4.x,0,TCP,esxi,dns-server\n" + "too,few\n"
-	if _, err := Parse(true, "bad.csv", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "bad.csv:2:") {
+	if _, err := parse(true, "bad.csv", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), "bad.csv:2:") {
 		t.Errorf("got %v, want the problem of line 2", err)
 	}
 }
 
 func TestErrorsQuoteNoMoreThanALine(t *testing.T) {
 	text := goodHeader + "X1,ESX 4.x,80,TCP," + strings.Repeat("a", 1<<20) + ",dns-server\n"
-	_, err := Parse(true, "bad.csv", []byte(text))
+	_, err := parse(true, "bad.csv", []byte(text))
 	if err == nil || len(err.Error()) > 300 {
 		t.Errorf("got an error of %d bytes", len(fmt.Sprint(err)))
 	}
@@ -238,7 +246,7 @@ func TestOverlapsAreBounded(t *testing.T) {
 	for i := range 40_000 {
 		fmt.Fprintf(&b, "X%d,ESX 4.x,%d-65535,TCP,esxi,dns-server\n", i, i+1)
 	}
-	_, err := Parse(true, "wide.csv", []byte(b.String()))
+	_, err := parse(true, "wide.csv", []byte(b.String()))
 	want := "wide.csv: the port ranges of its rows overlap too much: state fewer or narrower ranges"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -252,11 +260,11 @@ func TestManyRowsAreRead(t *testing.T) {
 		fmt.Fprintf(&b, "%d,VCB,%d,TCP,esxi,esxi\n", i, i%65535+1)
 	}
 	text := strings.ReplaceAll(b.String(), "VCB", "ESX 4.x")
-	c, err := Parse(false, "many.csv", []byte(text))
+	c, err := parse(false, "many.csv", []byte(text))
 	if err != nil || len(c.Rows) != maxRows {
 		t.Fatalf("got %v", err)
 	}
-	_, err = Parse(false, "many.csv", []byte(text+"one-more,ESX 4.x,1,TCP,esxi,esxi\n"))
+	_, err = parse(false, "many.csv", []byte(text+"one-more,ESX 4.x,1,TCP,esxi,esxi\n"))
 	if want := "many.csv:100002: is past the 100,000th row: split the file into several catalogues"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

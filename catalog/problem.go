@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Problem is one thing wrong with a user's catalogue. It is the error of [Load] and [Parse].
+// Problem is one thing wrong with a user's catalogue. It is the error of [Load].
 type Problem struct {
 	File    string
 	Line    int    // 1-based; 0 when it is the file as a whole

@@ -101,7 +101,7 @@ func TestAVersionOutsideEveryCatalogueIsNotKnown(t *testing.T) {
 }
 
 func TestWithoutTheEmbeddedRowsItsProductsAreNotInUse(t *testing.T) {
-	c, err := Parse(false, "mine.csv", []byte("id,product,ports,transport,source,target\nX1,View 3.x,1,TCP,view-client,view-agent\n"))
+	c, err := parse(false, "mine.csv", []byte("id,product,ports,transport,source,target\nX1,View 3.x,1,TCP,view-client,view-agent\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
