@@ -158,12 +158,12 @@ func (k *checker) name(what, field string, w word) string {
 }
 
 func (k *checker) plane(what string, w word) string {
-	if !w.given() || slices.Contains(planes(), w.text) {
+	if !w.given() || slices.Contains(catalog.Planes(), w.text) {
 		return w.text
 	}
-	h := k.hint(w.text, slices.Values(planes()))
+	h := k.hint(w.text, slices.Values(catalog.Planes()))
 	if h == "" {
-		h = ": it is one of " + strings.Join(planes(), ", ")
+		h = ": it is one of " + strings.Join(catalog.Planes(), ", ")
 	}
 	k.addf(w.line, "%s: plane %s is not known%s", what, quote(w.text), h)
 	return ""
@@ -367,7 +367,7 @@ func (k *checker) view(d draftView) {
 		k.addf(d.line, "capture: sees names nothing")
 	}
 	for _, s := range d.sees {
-		if err := w.see(s.text, func(name string) bool { return k.drafts[name] != nil }); err != nil {
+		if err := k.see(&w, s.text); err != nil {
 			k.addf(s.line, "capture: sees: %v%s", err, k.hint(s.text, maps.Keys(k.drafts)))
 		}
 	}
@@ -375,7 +375,7 @@ func (k *checker) view(d draftView) {
 }
 
 // see adds a prefix, an address or a machine to a view. The error is a clause about the text.
-func (w *View) see(text string, isMachine func(string) bool) error {
+func (k *checker) see(w *View, text string) error {
 	prefix, err := parsePrefix(text)
 	if a, errAddr := netip.ParseAddr(text); errAddr == nil && a.Zone() == "" {
 		a = a.Unmap()
@@ -384,7 +384,7 @@ func (w *View) see(text string, isMachine func(string) bool) error {
 	switch {
 	case err == nil:
 		w.Sees = append(w.Sees, prefix)
-	case isMachine(text):
+	case k.drafts[text] != nil:
 		w.Names = append(w.Names, text)
 	case strings.Contains(text, "/"):
 		return err
@@ -392,18 +392,4 @@ func (w *View) see(text string, isMachine func(string) bool) error {
 		return fmt.Errorf("%s is neither a prefix nor a machine", quote(text))
 	}
 	return nil
-}
-
-// WithView returns the inventory with one more view, of every capture: the command's --sees. Each text is a prefix, an
-// address or the name of a machine.
-func (v *Inventory) WithView(sees ...string) (*Inventory, error) {
-	var w View
-	for _, text := range sees {
-		if err := w.see(text, func(name string) bool { return v.Machine(name) != nil }); err != nil {
-			return nil, fmt.Errorf("%w%s", err, new(problems).hint(text, maps.Keys(v.index.machines)))
-		}
-	}
-	wider := *v
-	wider.Views = append(slices.Clone(v.Views), w)
-	return &wider, nil
 }

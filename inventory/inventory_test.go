@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -318,21 +317,6 @@ func TestSees(t *testing.T) {
 	if got := view(plain.Sees("a.pcap", netip.MustParseAddr("10.0.0.1"))); got != "undeclared" {
 		t.Errorf("no view: got %s, want undeclared", got)
 	}
-	wider, err := plain.WithView("esx01", "10.1.0.0/16")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for addr, want := range map[string]string{"10.0.0.2": "declared inside", "10.1.2.3": "declared inside", "10.2.0.1": "declared outside"} {
-		if got := view(wider.Sees("-", netip.MustParseAddr(addr))); got != want {
-			t.Errorf("--sees esx01 --sees 10.1.0.0/16, %s: got %s, want %s", addr, got, want)
-		}
-	}
-	if len(plain.Views) != 0 {
-		t.Error("WithView changed the inventory it was called on")
-	}
-	if _, err := plain.WithView("esx02"); err == nil || err.Error() != `"esx02" is neither a prefix nor a machine: did you mean "esx01"?` {
-		t.Errorf("--sees esx02: got %v", err)
-	}
 }
 
 func view(declared, inside bool) string {
@@ -354,13 +338,6 @@ func TestIsBroadcast(t *testing.T) {
 		if got := v.IsBroadcast(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s: got %v, want %v", addr, got, want)
 		}
-	}
-}
-
-func TestPlaysLeavesHintsOut(t *testing.T) {
-	p := Placed{Roles: []Grant{{Role: "a", Confidence: Low}, {Role: "b", Confidence: Medium}, {Role: "c", Confidence: Declared}}}
-	if got, want := p.Plays(), []catalog.Role{"b", "c"}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -10,9 +10,6 @@ import (
 	"flowvet/catalog"
 )
 
-// planes are a host's networks.
-func planes() []string { return []string{"mgmt", "vmotion", "ft", "storage", "bmc"} }
-
 // vocabulary is what an inventory may name, by the catalogue in use.
 type vocabulary struct {
 	*problems

@@ -241,14 +241,3 @@ func broadcastOf(p netip.Prefix) (netip.Addr, bool) {
 	}
 	return netip.AddrFrom4(b), true
 }
-
-// Plays returns the roles of the address that may be judged by: declared, or inferred with high or medium confidence.
-func (p Placed) Plays() []catalog.Role {
-	var roles []catalog.Role
-	for _, g := range p.Roles {
-		if g.Confidence > Low {
-			roles = append(roles, g.Role)
-		}
-	}
-	return roles
-}

@@ -66,7 +66,7 @@ func (y yamlWriter) header(v *Inventory) {
 	y.line("# Inferred from captured traffic. Nothing here was said by a person: findings that rest on it are warnings at most.")
 	y.line("# To go on:")
 	y.line("#   1. give each machine its name and products, such as   products: [ESX 4.1]")
-	y.line("#   2. put the addresses of one machine under one name; tag each with its plane (%s)", strings.Join(planes(), ", "))
+	y.line("#   2. put the addresses of one machine under one name; tag each with its plane (%s)", strings.Join(catalog.Planes(), ", "))
 	y.line("#   3. correct the roles; roles and machines that are only guessed stand behind a #")
 	y.line("#   4. flowvet inventory lint FILE, then flowvet check --inventory FILE ...")
 	if !v.Recognised() {
