@@ -41,20 +41,26 @@ func describe(p *Packet, why Skip) string {
 			b.WriteString(" " + s.name)
 		}
 	}
-	if why != Kept {
-		return b.String()
+	if why == Kept {
+		describeFlow(&b, p)
 	}
-	if p.HasVLAN {
-		fmt.Fprintf(&b, " vlan=%d", p.VLAN)
-	}
-	if p.Signs&(SYN|SYNACK) != 0 {
-		fmt.Fprintf(&b, " seq=%d", p.Seq)
-	}
-	if p.Signs&ACK != 0 {
-		fmt.Fprintf(&b, " ack=%d", p.Ack)
-	}
-	if p.Content > 0 {
-		fmt.Fprintf(&b, " content=%d", p.Content)
+	if tunnel := p.Tunnel(); tunnel.Kind != 0 {
+		fmt.Fprintf(&b, " in %v %v>%v", tunnel.Kind, tunnel.From, tunnel.To)
 	}
 	return b.String()
+}
+
+func describeFlow(b *strings.Builder, p *Packet) {
+	if p.HasVLAN {
+		fmt.Fprintf(b, " vlan=%d", p.VLAN)
+	}
+	if p.Signs&(SYN|SYNACK) != 0 {
+		fmt.Fprintf(b, " seq=%d", p.Seq)
+	}
+	if p.Signs&ACK != 0 {
+		fmt.Fprintf(b, " ack=%d", p.Ack)
+	}
+	if p.Content > 0 {
+		fmt.Fprintf(b, " content=%d", p.Content)
+	}
 }
