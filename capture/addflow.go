@@ -105,6 +105,9 @@ func (t *Table) renumber(file uint32) {
 			}
 		}
 	}
+	for i := range t.Events {
+		t.Events[i].Ref.File = file
+	}
 	for i := range t.rarities {
 		for side := range t.rarities[i].quoteRef {
 			if ref := &t.rarities[i].quoteRef[side]; ref.Frame != 0 {

@@ -112,14 +112,14 @@ func (d *decoder) capture(c *Capture) (flows uint64) {
 	return flows
 }
 
-// iface reads one interface.
-func (d *decoder) iface() Interface {
-	return Interface{
+// takeInterface reads one interface into c.
+func (d *decoder) takeInterface(c *Capture) {
+	c.Interfaces = append(c.Interfaces, Interface{
 		Name: d.text(), Description: d.text(), Filter: d.text(),
 		Link: Link(d.number(math.MaxUint16)), SnapLen: uint32(d.number(math.MaxUint32)),
 		Start: d.time(0), End: d.time(0),
 		Counted: d.flag(), Received: d.number(math.MaxUint64), Dropped: d.number(math.MaxUint64),
-	}
+	})
 }
 
 // stats reads the counters.
@@ -227,14 +227,17 @@ func readSet[T uint16 | uint32](d *decoder, limit int, read func() T) []T {
 	return set
 }
 
-// signsKnown are all the signs there are.
-const signsKnown = QuotedHost<<1 - 1
+// signsKnown are all the signs there are, signsQuoted those that come from quotes and not from packets of the side.
+const (
+	signsKnown  = 1<<13 - 1
+	signsQuoted = signsKnown &^ (QuotedPort - 1)
+)
 
 // side reads one side.
 func (d *decoder) side(base int64, file uint32) Side {
-	s := Side{Signs: Signs(d.number(uint64(signsKnown))), Packets: d.number(maxPackets)}
+	s := Side{Signs: Signs(d.number(signsKnown)), Packets: d.number(maxPackets)}
 	d.must(s.some(), "a side without a packet")
-	d.must(s.Packets > 0 || s.Signs&^Quoted == 0, "signs of packets that are not there")
+	d.must(s.Packets > 0 || s.Signs&^signsQuoted == 0, "signs of packets that are not there")
 	if s.Packets > 0 {
 		d.sent(&s, base, file)
 	}
@@ -320,12 +323,15 @@ func (d *decoder) pair() Pair {
 	return Pair{From: d.address(0, six), To: d.address(1, six)}
 }
 
-// takePair reads one pair with its seconds into others, after the pair before.
-func (d *decoder) takePair(others map[Pair]Seconds, before Pair, base int64) Pair {
+// takePair reads one pair with its seconds into c, after the pair before.
+func (d *decoder) takePair(c *Capture, before Pair) Pair {
 	p := d.pair()
 	d.must(before.compare(p) <= 0, "the pairs are out of order")
-	if seconds := d.seconds(others[p], floorSecond(base)); d.fault == "" {
-		others[p] = seconds
+	if c.Table.Others == nil {
+		c.Table.Others = make(map[Pair]Seconds)
+	}
+	if seconds := d.seconds(c.Table.Others[p], floorSecond(c.First)); d.fault == "" {
+		c.Table.Others[p] = seconds
 	}
 	return p
 }

@@ -32,7 +32,9 @@ const (
 	sectionFlows      = 4
 	sectionOthers     = 5
 	sectionFolds      = 6
-	sectionNotes      = 32
+	sectionTunnels    = 7
+	sectionEvents     = 8
+	sectionNotes      = 9
 	sectionOptional   = 128
 )
 
@@ -40,9 +42,9 @@ const (
 const (
 	maxSection = 1 << 20 // bytes of a section's content
 	maxRecords = 1 << 16 // captures
-	// maxRatio is how many times as long as its stored form a section's content may be. The flows of real traffic are
-	// compressed three times; what is as regular as a generator's is padded, so that no small file becomes a large table.
-	maxRatio = 8
+	// maxRatio is how many times as long as its stored form a section's content may be. Flows of real traffic shrink to
+	// two thirds, at most to two fifths; what is as regular as a generator's is padded: no small file becomes a large table.
+	maxRatio = 3
 	// fullSection is where a section is closed: the largest item, an interface with its texts, still fits behind it.
 	fullSection = 256 << 10
 	maxItemRuns = 4096 // runs of seconds in one item; further items take the rest
@@ -181,6 +183,8 @@ func (f *flowsWriter) capture(c *Capture) {
 	f.flows(c)
 	f.others(c)
 	f.folds(c)
+	f.tunnels(c)
+	f.events(c)
 	f.notes(c)
 }
 

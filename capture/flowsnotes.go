@@ -27,8 +27,8 @@ func (f *flowsWriter) notes(c *Capture) {
 	f.flushRest(sectionNotes)
 }
 
-// note reads one note into c.
-func (d *decoder) note(c *Capture) {
+// takeNote reads one note into c.
+func (d *decoder) takeNote(c *Capture) {
 	kind := d.byte()
 	d.must(kind <= noteIPv6, "an unknown kind of note")
 	if kind == noteComment {

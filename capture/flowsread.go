@@ -67,6 +67,7 @@ type flowsReader struct {
 	flow     Flow    // the last read, whose seconds may go on; not yet in the table
 	some     bool    // flow is one
 	pair     Pair    // the last read
+	tunnel   Tunnel  // the last read
 }
 
 func newFlowsReader(s *stream, opt Options) (*flowsReader, error) {
@@ -177,7 +178,7 @@ func (r *flowsReader) begin() {
 	r.expected = r.content.capture(c)
 	r.captures = append(r.captures, c)
 	r.flows, r.flowed, r.some, r.pair = 0, 0, false, Pair{}
-	r.evicted, r.folded, r.key = Fold{}, Fold{}, FoldKey{}
+	r.evicted, r.folded, r.key, r.tunnel = Fold{}, Fold{}, FoldKey{}, Tunnel{}
 }
 
 // finish closes the capture at hand, if there is one.
@@ -200,43 +201,50 @@ func (r *flowsReader) part(before byte) {
 		return
 	}
 	c := r.captures[len(r.captures)-1]
-	switch r.kind {
-	case sectionInterfaces:
-		for len(d.b) > 0 {
-			c.Interfaces = append(c.Interfaces, d.iface())
-		}
-	case sectionStats:
+	if r.kind == sectionStats {
 		d.must(before < sectionStats, "two sections of statistics")
 		d.stats(&c.Table.Stats)
 		r.evicted = Fold{Flows: c.Table.Stats.FoldedFlows, Packets: c.Table.Stats.FoldedPackets}
+		return
+	}
+	item := r.item()
+	if item == nil {
+		d.must(r.kind >= sectionOptional, "a section of an unknown type: written by a newer flowvet?")
+		return
+	}
+	for len(d.b) > 0 {
+		item(c)
+	}
+}
+
+// item returns what reads one item of the section at hand; nil where its type is not known.
+func (r *flowsReader) item() func(c *Capture) {
+	d := &r.content
+	switch r.kind {
+	case sectionInterfaces:
+		return d.takeInterface
 	case sectionFlows:
-		for len(d.b) > 0 {
-			r.flowItem(c)
-		}
+		return r.takeFlow
 	case sectionOthers:
-		if c.Table.Others == nil {
-			c.Table.Others = make(map[Pair]Seconds)
-		}
-		for len(d.b) > 0 {
-			r.pair = d.takePair(c.Table.Others, r.pair, c.First)
-		}
+		return func(c *Capture) { r.pair = d.takePair(c, r.pair) }
 	case sectionFolds:
-		for len(d.b) > 0 {
+		return func(c *Capture) {
 			var sum Fold
 			r.key, sum = d.takeFold(c.Table, r.key, c.First)
 			r.folded.merge(&sum)
 		}
+	case sectionTunnels:
+		return func(c *Capture) { r.tunnel = d.takeTunnel(c.Table, r.tunnel) }
+	case sectionEvents:
+		return d.takeEvent
 	case sectionNotes:
-		for len(d.b) > 0 {
-			d.note(c)
-		}
-	default:
-		d.must(r.kind >= sectionOptional, "a section of an unknown type: written by a newer flowvet?")
+		return d.takeNote
 	}
+	return nil
 }
 
-// flowItem reads a flow, or more seconds of the one before.
-func (r *flowsReader) flowItem(c *Capture) {
+// takeFlow reads a flow, or more seconds of the one before.
+func (r *flowsReader) takeFlow(c *Capture) {
 	d := &r.content
 	kind := d.byte()
 	if kind == flowSeconds {
