@@ -20,10 +20,10 @@ const (
 func Terminal(s string) string { return visible(s, maxShown) }
 
 // CSVCell makes a string safe for a cell: as [Terminal], but longer, and with an apostrophe before what a spreadsheet
-// would take for a formula (= + - @, their full-width forms, tab, carriage return).
+// would take for a formula (= + - @, their full-width forms, tab, carriage return), also behind blanks, which some cut off.
 func CSVCell(s string) string {
 	cell := visible(s, maxCell)
-	first, _ := utf8.DecodeRuneInString(s)
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " "))
 	if strings.ContainsRune("=+-@\t\r＝＋－＠", first) {
 		return "'" + cell
 	}
