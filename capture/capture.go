@@ -114,6 +114,7 @@ const (
 	QuotedPort                    // an ICMP port unreachable quotes a packet of this side
 	QuotedAdmin                   // an ICMP administratively-prohibited quotes a packet of this side
 	QuotedHost                    // an ICMP host, network or protocol unreachable quotes a packet of this side
+	QuotedSYN                     // a quote of this side shows a SYN without ACK
 )
 
 // Quoted is every sign that an ICMP unreachable quoted the side.

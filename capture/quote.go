@@ -3,7 +3,7 @@ package capture
 // Quote is what an ICMP unreachable says of the packet that could not be delivered.
 type Quote struct {
 	Packet Packet // as far as it is quoted; valid until the frame is
-	Kind   Signs  // QuotedPort, QuotedAdmin or QuotedHost
+	Kind   Signs  // QuotedPort, QuotedAdmin or QuotedHost, and QuotedSYN where it holds
 }
 
 // Unreachable reports whether the packet, for which Decode returned IgnoredICMP, is an ICMP (RFC 792) or ICMPv6
@@ -55,7 +55,8 @@ func unreachable6Kind(code byte) Signs {
 
 // Quote returns the flow that an unreachable quotes. It is false where the quote is no evidence: of another protocol, of
 // a later fragment, too short for the ports, addressed to another than the quoted sender, or of a TCP segment that is
-// known to be no SYN. A quote of 8 bytes shows no TCP flags and is taken.
+// known to be no SYN. A quote of 8 bytes shows no TCP flags and is taken, without QuotedSYN. The sender need not be the
+// quoted destination: a firewall that rejects (nftables' default) says "port unreachable" in its own name.
 func (p *Packet) Quote() (Quote, bool) {
 	kind := p.unreachable()
 	if kind == 0 {
@@ -74,8 +75,11 @@ func (p *Packet) Quote() (Quote, bool) {
 	if why != Kept || inner.src != p.dst {
 		return Quote{}, false
 	}
-	if inner.Proto == TCP && len(inner.transport) > tcpFlags && inner.Signs&SYN == 0 {
-		return Quote{}, false
+	if inner.Proto == TCP && len(inner.transport) > tcpFlags {
+		if inner.Signs&SYN == 0 {
+			return Quote{}, false
+		}
+		q.Kind |= QuotedSYN
 	}
 	return q, true
 }
