@@ -89,46 +89,7 @@ func TestFlowsFileBringsBackWhatWasWritten(t *testing.T) {
 // TestFlowsFileHoldsEveryField fills every field of everything that a flows file holds with a value of its own: a field
 // that is added to one of the types and not to the file fails here.
 func TestFlowsFileHoldsEveryField(t *testing.T) {
-	var stats Stats
-	fill(reflect.ValueOf(&stats).Elem(), new(uint64))
-	stats.Skipped[Kept] = 0
-	stats.Flowed += stats.FoldedPackets
-	stats.Read = stats.Flowed
-	for _, n := range stats.Skipped {
-		stats.Read += n
-	}
-	var evicted Fold
-	fill(reflect.ValueOf(&evicted).Elem(), new(uint64))
-	evicted.Flows, evicted.Packets = stats.FoldedFlows, stats.FoldedPackets
-	var event Event
-	fill(reflect.ValueOf(&event).Elem(), new(uint64))
-	event.Kind, event.Interface, event.Ref.File, event.Addr = GratuitousARP, 0, 0, netip.MustParseAddr("10.0.0.9")
-	var side Side
-	fill(reflect.ValueOf(&side).Elem(), new(uint64))
-	side.Packets, side.Signs = stats.Flowed-evicted.Packets, signsKnown
-	side.First, side.SYNAt, side.SYNACKAt, side.RSTAt, side.LastACK, side.Last = 1e9, 2e9, 3e9, 4e9, 5e9, 6e9
-	side.SYNRef.Frame = side.FirstRef.Frame + 5
-	for _, ref := range []*Ref{&side.FirstRef, &side.SYNRef, &side.QuoteRef} {
-		ref.File = 0
-	}
-	var face Interface
-	fill(reflect.ValueOf(&face).Elem(), new(uint64))
-
-	want := &Capture{Table: new(Table)}
-	fill(reflect.ValueOf(want).Elem(), new(uint64))
-	want.Damage, want.Names[0].Addr = &want.Damages[0], netip.MustParseAddr("2001:db8::1")
-	want.Table = &Table{Stats: stats, Others: map[Pair]Seconds{
-		{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}: {{1, 1}, {3, 9}},
-	}, Tunnels: map[Tunnel]uint64{
-		{VXLAN, netip.MustParseAddr("fd00::1"), netip.MustParseAddr("fd00::2")}: 9,
-	}, Events: []Event{event}, Folded: map[FoldKey]*Fold{
-		{From: netip.MustParsePrefix("10.1.2.0/24"), Port: 7, Proto: TCP, Sign: FoldRefused}: &evicted,
-	}}
-	want.Interfaces = []Interface{face}
-	want.Table.AddFlow(&Flow{
-		A: netip.MustParseAddrPort("10.0.0.1:1"), B: netip.MustParseAddrPort("10.0.0.2:2"), Proto: UDP, FromB: side,
-		VLANs: []uint16{3, 4}, Seconds: Seconds{{1, 2}, {6, 6}},
-	})
+	want, side := everything()
 	for table, i := reflect.ValueOf(*want.Table), 0; i < table.NumField(); i++ {
 		name := table.Type().Field(i).Name
 		if setting := slices.Contains([]string{"MaxFlows", "Pool", "Keep"}, name); token.IsExported(name) && !setting && table.Field(i).IsZero() {
@@ -145,6 +106,49 @@ func TestFlowsFileHoldsEveryField(t *testing.T) {
 			t.Errorf("the side differs (-written +read):\n%s", diff)
 		}
 	}
+}
+
+// everything returns a capture whose every field has a value of its own, and a side of its only flow.
+func everything() (*Capture, Side) {
+	stats, evicted, face, event, side := filled[Stats](), filled[Fold](), filled[Interface](), filled[Event](), filled[Side]()
+	stats.Skipped[Kept] = 0
+	stats.Flowed += stats.FoldedPackets
+	stats.Read = stats.Flowed
+	for _, n := range stats.Skipped {
+		stats.Read += n
+	}
+	evicted.Flows, evicted.Packets = stats.FoldedFlows, stats.FoldedPackets
+	event.Kind, event.Interface, event.Ref.File, event.Addr = GratuitousARP, 0, 0, netip.MustParseAddr("10.0.0.9")
+	side.Packets, side.Signs = stats.Flowed-evicted.Packets, signsKnown
+	side.First, side.SYNAt, side.SYNACKAt, side.RSTAt, side.LastACK, side.Last = 1e9, 2e9, 3e9, 4e9, 5e9, 6e9
+	side.SYNRef.Frame = side.FirstRef.Frame + 5
+	for _, ref := range []*Ref{&side.FirstRef, &side.SYNRef, &side.QuoteRef} {
+		ref.File = 0
+	}
+	c := filled[Capture]()
+	c.Damage, c.Names[0].Addr = &c.Damages[0], netip.MustParseAddr("2001:db8::1")
+	c.Interfaces = []Interface{face}
+	c.Table = &Table{
+		Stats:   stats,
+		Others:  map[Pair]Seconds{{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}: {{1, 1}, {3, 9}}},
+		Tunnels: map[Tunnel]uint64{{VXLAN, netip.MustParseAddr("fd00::1"), netip.MustParseAddr("fd00::2")}: 9},
+		Events:  []Event{event},
+		Folded: map[FoldKey]*Fold{
+			{From: netip.MustParsePrefix("10.1.2.0/24"), Port: 7, Proto: TCP, Sign: FoldRefused}: &evicted,
+		},
+	}
+	c.Table.AddFlow(&Flow{
+		A: netip.MustParseAddrPort("10.0.0.1:1"), B: netip.MustParseAddrPort("10.0.0.2:2"), Proto: UDP, FromB: side,
+		VLANs: []uint16{3, 4}, Seconds: Seconds{{1, 2}, {6, 6}},
+	})
+	return &c, side
+}
+
+// filled returns a value that fill went through.
+func filled[T any]() T {
+	var v T
+	fill(reflect.ValueOf(&v).Elem(), new(uint64))
+	return v
 }
 
 // fill gives every number, text and flag below v a value, and every number another.

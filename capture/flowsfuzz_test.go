@@ -34,8 +34,10 @@ func FuzzFlowsFile(f *testing.F) {
 	small.Interfaces = []Interface{{Name: "eth0", Filter: "udp", Counted: true, Received: 9}}
 	small.Damages = []Damage{{Offset: 9, Reason: "cut"}}
 	small.Damage = &small.Damages[0]
+	all, _ := everything()
 	for _, captures := range [][]*Capture{
 		{small},
+		{all},
 		{recorded("a.pcap", 5, 3), recorded("b.pcap", 6, 3)},
 		{{Name: "empty.pcap", Format: formatPcap, Table: new(Table)}},
 	} {
