@@ -127,6 +127,10 @@ func (l *lab) between(v match.Verdict, from, to inventory.Placed, proto capture.
 		f.Basis, f.Certainty, f.Connections = match.BasisUDPRequest, match.Likely, 0
 	}
 	f.Outcomes[match.Success] = 2
+	f.Seconds.AddRun(capture.Run{First: f.First / second, Last: f.First/second + 8})
+	if proto == capture.TCP {
+		f.Seconds.Add(f.Last / second)
+	}
 	return f
 }
 

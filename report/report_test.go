@@ -48,6 +48,7 @@ func TestGolden(t *testing.T) {
 		{"junit", JUnit, newLab().result(), Options{Version: "1.2.3"}},
 		{"sarif", SARIF, newLab().result(), Options{Version: "1.2.3"}},
 		{"jsonl", JSONL, newLab().result(), Options{Version: "1.2.3"}},
+		{"html", HTML, newLab().result(), Options{Version: "1.2.3", Limit: DefaultLimit}},
 		{"markdown", Markdown, newLab().result(), Options{Version: "1.2.3", Limit: DefaultLimit}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
