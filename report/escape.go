@@ -92,13 +92,14 @@ func escaped(r rune) string {
 	return fmt.Sprintf(`\U%08x`, r)
 }
 
-// appendJSONVisible appends encoded JSON with every hidden rune as \uXXXX. Such a rune can only stand inside a string, so
-// the value stays the same. encoding/json leaves DEL, the C1 controls and bidirectional characters as they are.
-func appendJSONVisible(dst, encoded []byte) []byte {
+// AppendJSON appends encoded JSON with every hidden rune as \uXXXX. Such a rune can only stand inside a string, so the value
+// stays the same; a line feed only between values, where it stays. encoding/json leaves DEL, the C1 controls and
+// bidirectional characters as they are.
+func AppendJSON(dst, encoded []byte) []byte {
 	for len(encoded) > 0 {
 		r, size := utf8.DecodeRune(encoded)
 		switch {
-		case !hidden(r):
+		case r == '\n' || !hidden(r):
 			dst = append(dst, encoded[:size]...)
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)

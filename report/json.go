@@ -59,6 +59,8 @@ func JSON(w io.Writer, r *match.Result, o Options) error {
 	s.array("exceptions", len(r.Exceptions), func(i int) any { return jsonExceptionOf(&r.Exceptions[i]) })
 	s.array("out_of_scope", len(r.OutOfScope), func(i int) any { return jsonServiceOf(r.OutOfScope[i]) })
 	s.array("talkers", len(r.Talkers), func(i int) any { return jsonTalkerOf(r.Talkers[i]) })
+	s.array("tunnels", len(r.Tunnels), func(i int) any { return jsonTunnelOf(r.Tunnels[i]) })
+	s.array("events", len(r.Events), func(i int) any { return jsonEventOf(r, o, r.Events[i]) })
 	return s.close()
 }
 
@@ -133,7 +135,7 @@ func (s *stream) value(v any) {
 	if s.err = enc.Encode(v); s.err != nil {
 		return
 	}
-	s.safe = appendJSONVisible(s.safe[:0], bytes.TrimSuffix(s.scratch.Bytes(), []byte("\n")))
+	s.safe = AppendJSON(s.safe[:0], bytes.TrimSuffix(s.scratch.Bytes(), []byte("\n")))
 	_, s.err = s.w.Write(s.safe)
 }
 

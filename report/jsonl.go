@@ -121,7 +121,7 @@ func (c *chain) line(v any) {
 	if c.err = enc.Encode(v); c.err != nil {
 		return
 	}
-	c.safe = appendJSONVisible(c.safe[:0], bytes.TrimSuffix(c.scratch.Bytes(), []byte("\n")))
+	c.safe = AppendJSON(c.safe[:0], bytes.TrimSuffix(c.scratch.Bytes(), []byte("\n")))
 	c.prev = lineHash(c.safe)
 	c.lines++
 	c.safe = append(c.safe, '\n')

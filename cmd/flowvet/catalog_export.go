@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -171,10 +172,14 @@ func (p *program) catalogJSON(rows []*catalog.Row) error {
 	for i, r := range rows {
 		document.Rows[i] = jsonRow(r)
 	}
-	encoder := json.NewEncoder(p.stdout)
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	if err := encoder.Encode(document); err != nil {
+		return err
+	}
+	if _, err := p.stdout.Write(report.AppendJSON(nil, encoded.Bytes())); err != nil {
 		return outputError{err}
 	}
 	return nil
