@@ -18,9 +18,11 @@ type key struct {
 // conv is a conversation while its flows are gathered.
 type conv struct {
 	Conversation
-	i, r        *end
-	all, inside tally // of all flows; of those with packets inside the window, where one is asked for
-	quoted      bool  // an ICMP unreachable quotes a packet that was seen
+	i, r      *end
+	all       tally
+	inside    *tally // of the flows with packets inside the window; nil where no window is asked for
+	concluded bool
+	quoted    bool // an ICMP unreachable quotes a packet that was seen
 	// fromFTPData says that a flow came from the port of active FTP data (RFC 959: 20).
 	fromFTPData bool
 	// exchangeable says that the exchanged reading of a flow, to port exchanged, falls into another bucket (guessed
@@ -29,11 +31,14 @@ type conv struct {
 	exchanged    uint16 // the lowest of several
 }
 
-// detailRank orders the details of one outcome; the conversation shows the highest.
-var detailRank = map[string]int{
-	"data": 5, "established": 4, "midstream": 3, "inferred": 2, "oneway": 1,
-	"rst": 4, "icmp-port": 3, "icmp-admin": 2, "icmp-host": 1,
+// details lists the details of outcomes, those of one outcome from the lowest on; the conversation shows the highest.
+var details = [...]string{
+	"", "oneway", "inferred", "midstream", "established", "data",
+	"icmp-host", "icmp-admin", "icmp-port", "rst",
 }
+
+// oneWayDetail is the index of "oneway".
+const oneWayDetail = 1
 
 // pairPort is a port used between two addresses, by either.
 type pairPort struct {
@@ -172,6 +177,9 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 	if c == nil {
 		c = &conv{i: g.j.end(k.initiator), r: g.j.end(k.responder)}
 		c.Initiator, c.Responder, c.Proto, c.Port = k.initiator, k.responder, k.proto, k.port
+		if !g.window.IsZero() {
+			c.inside = new(tally)
+		}
 		g.convs[k] = c
 	}
 	c.sum(f, i, r)
@@ -190,7 +198,7 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 	}
 	c.quoted = c.quoted || has(i, capture.Quoted) && i.Packets > 0
 	c.all.count(h)
-	if !g.window.IsZero() && f.Seconds.Intersects(g.window.seconds()) {
+	if c.inside != nil && f.Seconds.Intersects(g.window.seconds()) {
 		c.inside.count(h)
 	}
 }
@@ -241,7 +249,9 @@ func (c *conv) sum(f *capture.Flow, i, r *capture.Side) {
 	c.Flows++
 	c.Connections += len(i.ISNs)
 	c.ConnectionsCapped = c.ConnectionsCapped || len(i.ISNs) == capture.MaxISNs
-	c.Seconds = c.Seconds.Union(f.Seconds)
+	for _, run := range f.Seconds { // in order of time nearly always: adding at the end is cheap
+		c.Seconds.AddRun(run)
+	}
 	for _, v := range f.VLANs {
 		if at, ok := slices.BinarySearch(c.VLANs, v); !ok {
 			c.VLANs = slices.Insert(c.VLANs, at, v)
@@ -282,8 +292,8 @@ func lessRef(a, b capture.Ref) bool {
 // tally counts flows by outcome.
 type tally struct {
 	flows   [outcomes]int
-	oneWay  [outcomes]int    // flows without an answer, by the outcome they have unless a one-way row documents them
-	details [outcomes]string // the best of each outcome
+	oneWay  [outcomes]int   // flows without an answer, by the outcome they have unless a one-way row documents them
+	details [outcomes]uint8 // the best of each outcome: an index into details
 }
 
 // count adds the outcome of one flow.
@@ -292,9 +302,8 @@ func (t *tally) count(h happening) {
 	if h.oneWay {
 		t.oneWay[h.outcome]++
 	}
-	if detailRank[h.detail] > detailRank[t.details[h.outcome]] {
-		t.details[h.outcome] = h.detail
-	}
+	best := &t.details[h.outcome]
+	*best = max(*best, uint8(max(slices.Index(details[:], h.detail), 0)))
 }
 
 // conclude fixes the conversation's outcome: flows without an answer succeeded where nothing was to answer, unless an
@@ -302,7 +311,9 @@ func (t *tally) count(h happening) {
 func (c *conv) conclude(noReply bool) {
 	answered := !noReply || c.quoted
 	c.Outcome, c.Detail = c.all.best(answered)
-	c.InWindow, _ = c.inside.best(answered)
+	if c.inside != nil {
+		c.InWindow, _ = c.inside.best(answered)
+	}
 	c.Outcomes = c.all.flows
 }
 
@@ -312,14 +323,14 @@ func (t *tally) best(answered bool) (best Outcome, detail string) {
 		for o, n := range t.oneWay {
 			t.flows[o] -= n
 			t.flows[Success] += n
-			if n > 0 && t.details[Success] == "" {
-				t.details[Success] = "oneway"
+			if n > 0 {
+				t.details[Success] = max(t.details[Success], oneWayDetail)
 			}
 		}
 	}
 	for o := range outcomes {
 		if t.flows[o] > 0 {
-			best, detail = o, t.details[o]
+			best, detail = o, details[t.details[o]]
 		}
 	}
 	return best, detail

@@ -58,6 +58,7 @@ func captureInfo(c *capture.Capture, userFilter string) CaptureInfo {
 		Name: c.Name, Format: c.Format, Size: c.Size, Packets: c.Table.Stats.Read, First: c.First, Last: c.Last,
 		Interfaces: c.Interfaces, Filter: userFilter, Damage: c.Damage, Interrupted: c.Interrupted,
 	}
+	info.Folded.Flows, info.Folded.Packets = c.Table.Stats.FoldedFlows, c.Table.Stats.FoldedPackets
 	for _, i := range c.Interfaces {
 		if info.Filter == "" {
 			info.Filter = i.Filter
@@ -130,7 +131,13 @@ func (p *point) inSegments(e *end, vlans []uint16) {
 // saw notes frames of one direction, where a machine of the inventory takes part.
 func (j *judge) saw(p *point, from, to netip.Addr, when capture.Seconds) {
 	a, b := j.end(from), j.end(to)
-	note := func(pair capture.Pair) { p.pairs[pair] = p.pairs[pair].Union(when) }
+	note := func(pair capture.Pair) {
+		seconds := p.pairs[pair]
+		for _, run := range when {
+			seconds.AddRun(run)
+		}
+		p.pairs[pair] = seconds
+	}
 	if a.machine != nil {
 		note(capture.Pair{From: from})
 	}
@@ -325,6 +332,11 @@ func (p *point) limit() (Reason, bool) {
 		return Reason{
 			"half-capture", i.Name + " shows one direction of its TCP connections only",
 			"mirror both directions (pktcap-uw --dir 2)",
+		}, true
+	case i.Folded.Flows > 0:
+		return Reason{
+			"drops", fmt.Sprintf("%s holds more flows than the table: %d of them are known as totals only", i.Name, i.Folded.Flows),
+			"raise --max-flows, or capture less at once",
 		}, true
 	case i.Damage != nil || i.Interrupted:
 		return Reason{"drops", i.Name + " is cut, damaged or was interrupted: the rest counts as lost", "capture again"}, true

@@ -454,44 +454,65 @@ func (x *Exception) selectsPort(p capture.Proto, port uint16) bool {
 
 func (x *Exception) citesRow(r *catalog.Row) bool { return slices.Contains(x.Rows, r.ID) }
 
-// except applies the exceptions to findings and expectations that are not a pass.
-func (j *judge) except(g *Grounds, fs []*judged, es []Expectation) []ExceptionUse {
-	uses := make([]ExceptionUse, 0, len(g.Exceptions))
-	for _, x := range g.Exceptions {
-		u := ExceptionUse{Exception: x, State: "active", TooBroad: x.tooBroad()}
-		left := x.Expires.Sub(g.AsOf)
-		u.ExpiresInDay = int(left / (24 * time.Hour))
+// excepter applies exceptions to findings and expectations that are not a pass.
+type excepter struct {
+	j    *judge
+	uses []ExceptionUse
+}
+
+func newExcepter(j *judge, g *Grounds) *excepter {
+	x := &excepter{j: j, uses: make([]ExceptionUse, len(g.Exceptions))}
+	for i, e := range g.Exceptions {
+		left := e.Expires.Sub(g.AsOf)
+		u := ExceptionUse{Exception: e, State: "active", TooBroad: e.tooBroad(), ExpiresInDay: int(left / (24 * time.Hour))}
 		switch {
-		case g.AsOf.Before(x.Created):
+		case g.AsOf.Before(e.Created):
 			u.State = "not-yet"
 		case left <= 0:
 			u.State = "expired"
 		case left <= 30*24*time.Hour:
 			u.State = "expiring"
 		}
-		dispose := func(d *Disposition) {
-			u.Used++
-			switch {
-			case u.State == "not-yet":
-			case u.State != "expired" && d.Exception == nil:
-				d.Exception = x
-			case u.State == "expired" && d.Expired == nil:
-				d.Expired = x
-			}
-		}
-		for _, f := range fs {
-			if f.Level >= LevelWarning && x.covers(j, f) {
-				dispose(&f.Disposition)
-			}
-		}
-		for i := range es {
-			if es[i].Level >= LevelWarning && es[i].Bucket() == Absent && x.coversExpectation(j, &es[i]) {
-				dispose(&es[i].Disposition)
-			}
-		}
-		uses = append(uses, u)
+		x.uses[i] = u
 	}
-	return uses
+	return x
+}
+
+// finding applies the exceptions to a finding, once.
+func (x *excepter) finding(f *judged) {
+	if f.asked || f.Level < LevelWarning {
+		return
+	}
+	f.asked = true
+	for i := range x.uses {
+		if u := &x.uses[i]; u.Exception.covers(x.j, f) {
+			u.dispose(&f.Disposition)
+		}
+	}
+}
+
+// expectation applies the exceptions to an expectation.
+func (x *excepter) expectation(e *Expectation) {
+	if e.Level < LevelWarning || e.Bucket() != Absent {
+		return
+	}
+	for i := range x.uses {
+		if u := &x.uses[i]; u.Exception.coversExpectation(x.j, e) {
+			u.dispose(&e.Disposition)
+		}
+	}
+}
+
+// dispose notes that the exception selects something.
+func (u *ExceptionUse) dispose(d *Disposition) {
+	u.Used++
+	switch {
+	case u.State == "not-yet":
+	case u.State != "expired" && d.Exception == nil:
+		d.Exception = u.Exception
+	case u.State == "expired" && d.Expired == nil:
+		d.Expired = u.Exception
+	}
 }
 
 // tooBroad says, in words, why an exception may hide more than it means to; empty when it does not.

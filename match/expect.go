@@ -56,7 +56,7 @@ type expecter struct {
 	j        *judge
 	g        *Grounds
 	points   []*point
-	findings []Finding
+	findings []*judged
 	met      map[meeting][]int // findings that a row documents, by where its machines stand
 	turned   map[meeting][]int // certain conversations that are a row's with the ends exchanged
 	seenUsed map[string]bool   // services of if-used rows that some documented conversation shows
@@ -70,7 +70,7 @@ type meeting struct {
 	machine *inventory.Machine
 }
 
-func newExpecter(j *judge, g *Grounds, points []*point, sorted []Finding) *expecter {
+func newExpecter(j *judge, g *Grounds, points []*point, sorted []*judged) *expecter {
 	return &expecter{
 		j: j, g: g, points: points, findings: sorted, met: map[meeting][]int{}, turned: map[meeting][]int{},
 		seenUsed: map[string]bool{}, roster: newRoster(j),
@@ -85,8 +85,8 @@ func (x *expecter) applicable(operation string) bool {
 }
 
 // expectations judges every demand for every machine it concerns.
-func (j *judge) expectations(g *Grounds, points []*point, fs []*judged, sorted []Finding) []Expectation {
-	x := newExpecter(j, g, points, sorted)
+func (j *judge) expectations(g *Grounds, points []*point, fs []*judged) []Expectation {
+	x := newExpecter(j, g, points, fs)
 	for i, f := range fs {
 		x.index(i, f)
 	}
@@ -113,14 +113,12 @@ func subjectName(e *Expectation) string {
 
 // index notes which rows a finding meets, or shows the other way round. Findings come in the order of their numbers.
 func (x *expecter) index(i int, f *judged) {
+	if !f.evidence() {
+		return
+	}
 	into := x.met
-	switch {
-	case f.Sent.Packets+f.Received.Packets == 0: // known from an ICMP quote alone, which anybody can send
-		return
-	case f.Verdict == WrongDirection:
+	if f.Verdict == WrongDirection {
 		into = x.turned
-	case f.Verdict == DocumentedBroad, f.Bucket() != Documented && f.Verdict != DirectionUnconfirmed:
-		return
 	}
 	initiator, responder := f.i.machine, f.r.machine
 	if f.Verdict == WrongDirection || f.Verdict == DirectionUnconfirmed && f.Shown.Bucket() != Documented {
@@ -363,7 +361,7 @@ func (x *expecter) event(rows []*catalog.Row) bool {
 func (x *expecter) evidence(e *Expectation, known machines) Outcome {
 	best := OutcomeNone
 	for _, i := range x.collect(x.met, e, known) {
-		f := &x.findings[i]
+		f := x.findings[i]
 		outcome := f.Outcome
 		if !x.g.Window.IsZero() {
 			outcome = f.InWindow
@@ -396,7 +394,7 @@ func (x *expecter) collect(from map[meeting][]int, e *Expectation, known machine
 			at = meeting{r, e.SubjectEnd, e.Subject}
 		}
 		for _, i := range from[at] {
-			if x.concerns(e, &x.findings[i], known) && x.inWindow(&x.findings[i]) {
+			if x.concerns(e, &x.findings[i].Finding, known) && x.inWindow(&x.findings[i].Finding) {
 				found = append(found, i)
 			}
 		}

@@ -13,20 +13,45 @@ import (
 	"flowvet/inventory"
 )
 
-// findings judges every conversation. Conversations out of scope are returned apart.
-func (j *judge) findings(convs []*conv, window Window) (in []*judged, out []*conv) {
-	for _, c := range convs {
-		q := question{i: c.i, r: c.r, proto: transportOf(c.Proto), port: c.Port, certain: c.Certainty == Certain}
-		r := j.rule(q)
-		c.conclude(c.r.group || noReply(c.Proto, r))
+// findings judges every conversation. Conversations out of scope are returned apart. The conversations are sorted, so
+// that those of one initiator come together: what a scan has too many of is summed up before the next begins.
+func (j *judge) findings(convs []*conv, window Window, x *excepter) (in []*judged, out []*conv) {
+	documented := j.leaders(convs, window)
+	failed := newCrowd(x)
+	for i, c := range convs {
+		if i > 0 && c.Initiator != convs[i-1].Initiator && len(failed.members) > 0 {
+			in = append(in, failed.close()...)
+			failed = newCrowd(x)
+		}
+		r := j.settle(c)
 		if r.verdict == OutOfScope {
 			out = append(out, c)
 			continue
 		}
-		in = append(in, j.finding(c, q, r, window))
+		f := j.finding(c, r, window)
+		documented.excuse(f)
+		if (f.Outcome == Refused || f.Outcome == Unanswered) && f.Verdict != GroupCast {
+			failed.add(f)
+			continue
+		}
+		in = append(in, f)
 	}
-	j.companions(in)
-	return mergeGroups(in), out
+	return mergeGroups(append(in, failed.close()...)), out
+}
+
+// settle judges a conversation, and fixes its outcome.
+func (j *judge) settle(c *conv) ruling {
+	r := j.rule(c.question())
+	if !c.concluded {
+		c.conclude(c.r.group || noReply(c.Proto, r))
+		c.concluded = true
+	}
+	return r
+}
+
+// question asks for the reading that the conversation shows.
+func (c *conv) question() question {
+	return question{i: c.i, r: c.r, proto: transportOf(c.Proto), port: c.Port, certain: c.Certainty == Certain}
 }
 
 // noReply reports whether a row that documents the conversation is one-way by nature (its UDP side).
@@ -41,9 +66,21 @@ type judged struct {
 	readings []reading
 	i, r     *end
 	ftpData  bool
+	asked    bool   // the exceptions have been applied
+	crowd    *crowd // the scan it is a member of; nil: none
 }
 
-func (j *judge) finding(c *conv, q question, r ruling, window Window) *judged {
+// evidence reports whether an expectation may rest on the finding: on what is documented, or would be with the ends
+// exchanged. What is known from an ICMP quote alone, which anybody can send, proves nothing.
+func (f *judged) evidence() bool {
+	if f.Sent.Packets+f.Received.Packets == 0 || f.Verdict == DocumentedBroad {
+		return false
+	}
+	return f.Bucket() == Documented || f.Verdict == WrongDirection || f.Verdict == DirectionUnconfirmed
+}
+
+func (j *judge) finding(c *conv, r ruling, window Window) *judged {
+	q := c.question()
 	f := &judged{i: c.i, r: c.r, ftpData: c.fromFTPData}
 	f.Conversation = c.Conversation
 	f.From, f.To = c.i.placed, c.r.placed
@@ -59,6 +96,9 @@ func (j *judge) finding(c *conv, q question, r ruling, window Window) *judged {
 	f.Filter = displayFilter(&f.Conversation)
 	if f.Basis == BasisSymmetricPort && len(f.readings) > 0 && f.Bucket() == Documented {
 		f.Filter = pairFilter(f.Initiator, f.Responder, portFilter(f.Proto.String(), f.readings[0].perm.Ports))
+	}
+	if f.Bucket() == Undocumented && f.Verdict != WrongDirection {
+		f.readings = nil // nobody asks again, and those of a million findings are gigabytes
 	}
 	return f
 }
@@ -131,34 +171,48 @@ func (j *judge) otherPlane(x *reading, q question) bool {
 	return off(q.i, x.from) || off(q.r, x.to)
 }
 
-// companions marks undocumented conversations that belong to a documented one: the dynamic ports of an NFS server, the
-// data connections of FTP. They are never more than a warning.
-func (j *judge) companions(fs []*judged) {
-	type pair struct{ client, server netip.Addr }
-	nfs, ftp := map[pair]bool{}, map[pair]bool{}
-	for _, f := range fs {
-		if f.Bucket() != Documented {
+// leaders are the documented conversations that others follow: the dynamic ports of an NFS server, the data connections of
+// FTP.
+type leaders struct{ nfs, ftp map[parties]bool }
+
+// parties are a client and a server.
+type parties struct{ client, server netip.Addr }
+
+// leaders finds them. An attempt is no excuse for what follows it.
+func (j *judge) leaders(convs []*conv, window Window) leaders {
+	l := leaders{map[parties]bool{}, map[parties]bool{}}
+	for _, c := range convs {
+		nfs, ftp := c.Port == 111 || c.Port == 2049, c.Port == 21 && c.Proto == capture.TCP
+		if !nfs && !ftp {
 			continue
 		}
-		switch p := (pair{f.Initiator, f.Responder}); {
-		case f.Outcome != Success: // an attempt is no excuse for what follows it
-		case (f.Port == 111 || f.Port == 2049) && j.hostToNFS(f):
-			nfs[p] = true
-		case f.Port == 21 && f.Proto == capture.TCP:
-			ftp[p] = true
+		r := j.settle(c)
+		if r.verdict.Bucket() != Documented || c.Outcome != Success {
+			continue
+		}
+		f := j.finding(c, r, window)
+		switch p := (parties{c.Initiator, c.Responder}); {
+		case f.Bucket() != Documented:
+		case ftp:
+			l.ftp[p] = true
+		case j.hostToNFS(f):
+			l.nfs[p] = true
 		}
 	}
-	for _, f := range fs {
-		if f.Bucket() != Undocumented || f.Verdict == GroupCast {
-			continue
-		}
-		there, back := pair{f.Initiator, f.Responder}, pair{f.Responder, f.Initiator}
-		passive := ftp[there] && f.Proto == capture.TCP && f.Port >= 1024
-		active := ftp[back] && f.ftpData && f.Port >= 1024
-		if nfs[there] || passive || active {
-			f.Qualifiers |= Companion
-			f.Level = min(f.Level, LevelWarning)
-		}
+	return l
+}
+
+// excuse marks an undocumented conversation that follows a documented one. It is never more than a warning.
+func (l leaders) excuse(f *judged) {
+	if f.Bucket() != Undocumented || f.Verdict == GroupCast {
+		return
+	}
+	there, back := parties{f.Initiator, f.Responder}, parties{f.Responder, f.Initiator}
+	passive := l.ftp[there] && f.Proto == capture.TCP && f.Port >= 1024
+	active := l.ftp[back] && f.ftpData && f.Port >= 1024
+	if l.nfs[there] || passive || active {
+		f.Qualifiers |= Companion
+		f.Level = min(f.Level, LevelWarning)
 	}
 }
 

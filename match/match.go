@@ -25,6 +25,7 @@ type Grounds struct {
 	Window        Window   // when the operations ran; zero: the whole of each capture
 	CaptureFilter string   // the filter the captures were made with, as the user says
 	FailOn        Level    // LevelError, LevelWarning; LevelNone: never fail on findings
+	MaxFlows      int      // the cap of the flow tables, for the report; 0: none
 	Sees          []string // prefixes and machines that every capture sees, as the user says
 }
 
@@ -105,21 +106,57 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	table := merged(captures)
 	r.Stats = table.Stats
 
+	r.MaxFlows, r.Folded = g.MaxFlows, folded(table)
+
 	convs := j.conversations(table, g.Window, ends(points))
-	fs, out := j.findings(convs, g.Window)
-	slices.SortFunc(fs, func(a, b *judged) int { return compareFindings(&a.Finding, &b.Finding) })
-	r.Expectations = j.expectations(&g, points, fs, plain(fs))
-	r.Exceptions = j.except(&g, fs, r.Expectations)
-	r.Findings = plain(fs)
-	r.Scans = scans(r.Findings)
-	r.OutOfScope = services(out)
 	r.Recognised = j.recognised(convs, table)
 	if r.Recognised == 0 {
 		r.Talkers = talkers(convs)
 	}
-	r.count(out)
-	r.conclude(&g, convs)
+	inConversations := packets(convs)
+	x := newExcepter(j, &g)
+	fs, out := j.findings(convs, g.Window, x)
+	r.OutOfScope, r.Counts.OutOfScope = services(out), len(out)
+	slices.SortFunc(fs, func(a, b *judged) int { return compareFindings(&a.Finding, &b.Finding) })
+	r.Expectations = j.expectations(&g, points, fs)
+	r.except(x, fs)
+	r.Scans = scans(fs)
+	r.Findings = plain(fs)
+	r.count()
+	r.conclude(&g, inConversations)
 	return r, nil
+}
+
+// except applies the exceptions to findings and expectations.
+func (r *Result) except(x *excepter, fs []*judged) {
+	for _, f := range fs {
+		x.finding(f)
+	}
+	for i := range r.Expectations {
+		x.expectation(&r.Expectations[i])
+	}
+	r.Exceptions = x.uses
+}
+
+// folded lists the totals of evicted flows, most flows first.
+func folded(t *capture.Table) []Folded {
+	all := make([]Folded, 0, len(t.Folded))
+	for k, sum := range t.Folded {
+		all = append(all, Folded{k, *sum})
+	}
+	slices.SortFunc(all, func(a, b Folded) int {
+		return cmp.Or(-cmp.Compare(a.Flows, b.Flows), a.FoldKey.Compare(b.FoldKey))
+	})
+	return all
+}
+
+// packets sums up the packets of all conversations.
+func packets(convs []*conv) uint64 {
+	var n uint64
+	for _, c := range convs {
+		n += c.Sent.Packets + c.Received.Packets
+	}
+	return n
 }
 
 // warnInapplicable says which operations the inferred machines cannot have run: with a declared inventory that is an error
@@ -133,10 +170,12 @@ func (r *Result) warnInapplicable(j *judge, g *Grounds) {
 	}
 }
 
+// plain returns the findings without what they rest on, and lets go of that.
 func plain(fs []*judged) []Finding {
 	all := make([]Finding, len(fs))
 	for i, f := range fs {
 		all[i] = f.Finding
+		fs[i] = nil
 	}
 	return all
 }
@@ -266,9 +305,8 @@ func talkers(convs []*conv) []Talker {
 }
 
 // count sums the result up. A scan counts once, as its worst member.
-func (r *Result) count(out []*conv) {
+func (r *Result) count() {
 	c := &r.Counts
-	c.OutOfScope = len(out)
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		if f.Scan > 0 && r.Scans[f.Scan-1].Worst != i {
@@ -317,11 +355,8 @@ func (c *Counts) weigh(l Level, d Disposition) {
 }
 
 // conclude sets the exit status by the first of 70, 4, 1, 3, 0 that holds, and the line that explains it.
-func (r *Result) conclude(g *Grounds, convs []*conv) {
-	var judged uint64
-	for _, c := range convs {
-		judged += c.Sent.Packets + c.Received.Packets
-	}
+// judged is the number of packets in conversations.
+func (r *Result) conclude(g *Grounds, judged uint64) {
 	failing := 0
 	switch g.FailOn {
 	case LevelError:
@@ -339,9 +374,9 @@ func (r *Result) conclude(g *Grounds, convs []*conv) {
 		r.Status, r.StatusWhy = status, fmt.Sprintf(format, args...)
 	}
 	switch damaged := r.partial(); {
-	case !r.Stats.Balanced() || judged != r.Stats.Flowed:
-		say(70, "packets are not all accounted for: %d read, %d in flows, %d judged; the report is not to be trusted",
-			r.Stats.Read, r.Stats.Flowed, judged)
+	case !r.Stats.Balanced() || judged+r.Stats.FoldedPackets != r.Stats.Flowed || !r.foldsAddUp():
+		say(70, "packets are not all accounted for: %d read, %d in flows, %d judged, %d folded; the report is not to be trusted",
+			r.Stats.Read, r.Stats.Flowed, judged, r.Stats.FoldedPackets)
 	case damaged != "":
 		say(4, "%s", damaged)
 	case failing > 0:
@@ -357,6 +392,16 @@ func (r *Result) conclude(g *Grounds, convs []*conv) {
 	}
 }
 
+// foldsAddUp reports whether the totals of evicted flows are those of the counters.
+func (r *Result) foldsAddUp() bool {
+	var sum FlowCount
+	for i := range r.Folded {
+		sum.Flows += r.Folded[i].Flows
+		sum.Packets += r.Folded[i].Packets
+	}
+	return sum == FlowCount{r.Stats.FoldedFlows, r.Stats.FoldedPackets}
+}
+
 // partial says, in words, which captures the report does not cover whole.
 func (r *Result) partial() string {
 	var cut []string
@@ -367,6 +412,9 @@ func (r *Result) partial() string {
 		case c.Interrupted:
 			cut = append(cut, c.Name+" was interrupted")
 		}
+	}
+	if n := r.Stats.FoldedFlows; n > 0 {
+		cut = append(cut, fmt.Sprintf("%s found no room in the flow table (--max-flows)", plural(int(n), "flow")))
 	}
 	if n := r.Stats.Skipped[capture.BadLinkType]; n > 0 {
 		cut = append(cut, fmt.Sprintf("%s of an unsupported link type", plural(int(n), "packet")))

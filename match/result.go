@@ -284,9 +284,17 @@ type Reading struct {
 type Scan struct {
 	Initiator netip.Addr
 	Members   []int // indices into Result.Findings
+	Rest      Rest  // what else belongs to it
 	Worst     int   // the member whose bucket, level and disposition the group has: an open one where there is one
-	Hosts     int
+	Hosts     int   // of all members, Rest included
 	Ports     int
+}
+
+// Rest is what the members of a scan add up to that are no findings of their own.
+type Rest struct {
+	Conversations, Flows int
+	Packets, Bytes       uint64
+	Outcomes             [outcomes]int // conversations by outcome
 }
 
 // ExpectationVerdict is what became of an expectation.
@@ -398,7 +406,11 @@ type CaptureInfo struct {
 	FilterSuspected string // in words; empty: not suspected
 	Damage          *capture.Damage
 	Interrupted     bool
+	Folded          FlowCount // what of it the flow table had no room for
 }
+
+// FlowCount is an amount of flows.
+type FlowCount struct{ Flows, Packets uint64 }
 
 // Service counts traffic that is not judged.
 type Service struct {
@@ -431,6 +443,12 @@ type ExceptionUse struct {
 	ExpiresInDay int
 }
 
+// Folded is what evicted flows of one kind add up to.
+type Folded struct {
+	capture.FoldKey
+	capture.Fold
+}
+
 // Result is everything a report says. It never changes once made, and the same inputs make the same Result.
 type Result struct {
 	AsOf         time.Time
@@ -452,4 +470,7 @@ type Result struct {
 	Warnings     []string
 	Status       int    // exit status by the findings alone: 0, 1, 3, 4 or 70
 	StatusWhy    string // one line
+
+	MaxFlows int      // the cap of the flow tables; 0: none
+	Folded   []Folded // totals of the flows they had no room for: most flows first
 }

@@ -13,56 +13,68 @@ const (
 	scanTargets = 20
 )
 
-// scans groups the refused and unanswered conversations of every initiator that tried many ports or hosts in one slot.
-// fs is in report order, and the same length as sorted.
-func scans(sorted []Finding) []Scan {
-	failed := map[netip.Addr][]int{}
-	for i := range sorted {
-		if f := &sorted[i]; f.Outcome == Refused || f.Outcome == Unanswered {
-			failed[f.Initiator] = append(failed[f.Initiator], i)
-		}
-	}
-	var all []Scan
-	for initiator, members := range failed {
-		if scanning(sorted, members) {
-			all = append(all, newScan(sorted, initiator, members))
-		}
-	}
-	slices.SortFunc(all, func(a, b Scan) int { return cmp.Compare(a.Worst, b.Worst) })
-	for n, s := range all {
-		for _, i := range s.Members {
-			sorted[i].Scan = n + 1
-			sorted[i].Qualifiers |= ScanLike
-		}
-	}
-	return all
+// MaxScanMembers caps the members of a scan that become findings of their own: the weightiest, in report order. The
+// others are summed up in [Scan.Rest]. Members that an expectation may rest on are always kept.
+const MaxScanMembers = 1000
+
+// targets is the hosts and ports that somebody tried.
+type targets struct {
+	hosts map[netip.Addr]struct{}
+	ports map[uint16]struct{}
 }
 
-// scanning reports whether some slot holds enough distinct ports or hosts.
-func scanning(fs []Finding, members []int) bool {
-	if len(members) < scanTargets {
-		return false
+func newTargets() *targets {
+	return &targets{hosts: map[netip.Addr]struct{}{}, ports: map[uint16]struct{}{}}
+}
+
+func (t *targets) add(c *Conversation) {
+	t.hosts[c.Responder] = struct{}{}
+	t.ports[c.Port] = struct{}{}
+}
+
+// crowd is the refused and unanswered conversations of one initiator. As soon as many ports or hosts fall into one slot
+// it is a scan, of which no more members than needed are kept: that of every port of a /24 network has 16 million.
+type crowd struct {
+	exceptions *excepter
+	all        *targets
+	slots      map[int64]*targets
+	scans      bool
+	members    []*judged
+	least      int // members that must be kept
+	rest       Rest
+}
+
+func newCrowd(x *excepter) *crowd {
+	return &crowd{exceptions: x, all: newTargets(), slots: map[int64]*targets{}}
+}
+
+// add takes a member. Once the crowd is a scan, members are summed up whenever twice as many are there as are kept.
+func (w *crowd) add(f *judged) {
+	w.members = append(w.members, f)
+	w.all.add(&f.Conversation)
+	if !w.scans {
+		w.scans = w.crosses(&f.Conversation)
 	}
-	type seen struct {
-		hosts map[netip.Addr]bool
-		ports map[uint16]bool
+	if w.scans && len(w.members) >= w.least+2*MaxScanMembers {
+		w.trim()
 	}
-	slots := map[int64]*seen{}
-	for _, i := range members {
-		f := &fs[i]
-		last := int64(-1 << 62)
-		for _, r := range f.Seconds {
-			for slot := max(floorDiv(r.First, scanSlot), last+1); slot <= floorDiv(r.Last, scanSlot); slot++ {
-				last = slot
-				s := slots[slot]
-				if s == nil {
-					s = &seen{map[netip.Addr]bool{}, map[uint16]bool{}}
-					slots[slot] = s
-				}
-				s.hosts[f.Responder], s.ports[f.Port] = true, true
-				if len(s.hosts) >= scanTargets || len(s.ports) >= scanTargets {
-					return true
-				}
+}
+
+// crosses reports whether a conversation makes its initiator one who scans: some slot now holds enough ports or hosts.
+func (w *crowd) crosses(c *Conversation) bool {
+	last := int64(-1 << 62)
+	for _, r := range c.Seconds {
+		for slot := max(floorDiv(r.First, scanSlot), last+1); slot <= floorDiv(r.Last, scanSlot); slot++ {
+			last = slot
+			in := w.slots[slot]
+			if in == nil {
+				in = newTargets()
+				w.slots[slot] = in
+			}
+			in.add(c)
+			if len(in.hosts) >= scanTargets || len(in.ports) >= scanTargets {
+				w.slots = nil
+				return true
 			}
 		}
 	}
@@ -77,6 +89,96 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
+// trim keeps the weightiest members, and sums up the others.
+func (w *crowd) trim() {
+	for _, f := range w.members {
+		w.exceptions.finding(f)
+	}
+	slices.SortFunc(w.members, weightier)
+	kept := 0
+	for kept < len(w.members) && w.members[kept].evidence() {
+		kept++
+	}
+	w.least = kept
+	kept = min(kept+MaxScanMembers, len(w.members))
+	for _, f := range w.members[kept:] {
+		w.rest.add(&f.Conversation)
+	}
+	clear(w.members[kept:])
+	w.members = w.members[:kept]
+}
+
+// weightier orders the members of a scan: what an expectation may rest on, then as a report does what is open and worst.
+func weightier(f, g *judged) int {
+	switch {
+	case f.evidence() != g.evidence():
+		return trueFirst(f.evidence())
+	case f.Disposition.Excepted() != g.Disposition.Excepted():
+		return trueFirst(g.Disposition.Excepted())
+	}
+	return cmp.Or(-cmp.Compare(f.Level, g.Level), compareFindings(&f.Finding, &g.Finding))
+}
+
+func trueFirst(b bool) int {
+	if b {
+		return -1
+	}
+	return 1
+}
+
+// close returns the members as findings: of a scan those that are kept, else all.
+func (w *crowd) close() []*judged {
+	if w.scans {
+		w.trim()
+		for _, f := range w.members {
+			f.crowd = w
+		}
+	}
+	return w.members
+}
+
+// add sums up a member that becomes no finding.
+func (r *Rest) add(c *Conversation) {
+	r.Conversations++
+	r.Flows += c.Flows
+	r.Packets += c.Sent.Packets + c.Received.Packets
+	r.Bytes += c.Sent.Bytes + c.Received.Bytes
+	r.Outcomes[c.Outcome]++
+}
+
+// scans makes the scans of the findings, which are in report order, and marks their members.
+func scans(fs []*judged) []Scan {
+	at := map[*crowd]int{}
+	var all []Scan
+	for i, f := range fs {
+		if f.crowd == nil {
+			continue
+		}
+		n, known := at[f.crowd]
+		if !known {
+			n = len(all)
+			at[f.crowd] = n
+			tried := f.crowd.all
+			all = append(all, Scan{
+				Initiator: f.Initiator, Worst: i, Hosts: len(tried.hosts), Ports: len(tried.ports), Rest: f.crowd.rest,
+			})
+		}
+		s := &all[n]
+		s.Members = append(s.Members, i)
+		if outweighs(&f.Finding, &fs[s.Worst].Finding) {
+			s.Worst = i
+		}
+	}
+	slices.SortFunc(all, func(a, b Scan) int { return cmp.Compare(a.Worst, b.Worst) })
+	for n, s := range all {
+		for _, i := range s.Members {
+			fs[i].Scan = n + 1
+			fs[i].Qualifiers |= ScanLike
+		}
+	}
+	return all
+}
+
 // outweighs reports whether a scan's group is to be shown as f rather than g: what is open first, then by level. The group
 // is excepted only where every member is.
 func outweighs(f, g *Finding) bool {
@@ -84,17 +186,4 @@ func outweighs(f, g *Finding) bool {
 		return g.Disposition.Excepted()
 	}
 	return f.Level > g.Level
-}
-
-func newScan(fs []Finding, initiator netip.Addr, members []int) Scan {
-	hosts, ports := map[netip.Addr]bool{}, map[uint16]bool{}
-	s := Scan{Initiator: initiator, Members: members, Worst: members[0]}
-	for _, i := range members {
-		hosts[fs[i].Responder], ports[fs[i].Port] = true, true
-		if outweighs(&fs[i], &fs[s.Worst]) {
-			s.Worst = i
-		}
-	}
-	s.Hosts, s.Ports = len(hosts), len(ports)
-	return s
 }
