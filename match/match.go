@@ -105,6 +105,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	points := j.points(g, captures, r)
 	table := merged(captures)
 	r.Stats = table.Stats
+	r.Tunnels, r.Events = tunnelsOf(table), table.Events
 
 	r.MaxFlows, r.Folded = g.MaxFlows, folded(table)
 

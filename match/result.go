@@ -459,11 +459,13 @@ type Result struct {
 	Captures     []CaptureInfo
 	First, Last  int64
 	Stats        capture.Stats
-	Findings     []Finding     // sorted: bucket, level, initiator, responder, transport, port
-	Scans        []Scan        // sorted by their worst member
-	Expectations []Expectation // sorted: bucket, level, rows, subject
-	OutOfScope   []Service     // busiest first
-	Talkers      []Talker      // busiest first; filled only when no VMware machine was recognised
+	Tunnels      []Tunnel        // busiest first
+	Events       []capture.Event // earliest first
+	Findings     []Finding       // sorted: bucket, level, initiator, responder, transport, port
+	Scans        []Scan          // sorted by their worst member
+	Expectations []Expectation   // sorted: bucket, level, rows, subject
+	OutOfScope   []Service       // busiest first
+	Talkers      []Talker        // busiest first; filled only when no VMware machine was recognised
 	Exceptions   []ExceptionUse
 	Recognised   int // VMware machines of the inventory seen in the captures
 	Counts       Counts

@@ -30,6 +30,7 @@ func (t *reporter) header() {
 func (t *teller) facts() []remark {
 	var h facts
 	t.captures(&h)
+	t.transport(&h)
 	t.grounds(&h)
 	for _, w := range t.r.Warnings {
 		h.add("warning", span{Terminal(w), doubt})

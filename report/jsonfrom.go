@@ -77,6 +77,8 @@ func jsonStatsOf(s *capture.Stats) jsonStats {
 		Read: s.Read, Bytes: s.Bytes, Judged: s.Flowed, Ignored: map[string]uint64{}, Undecodable: map[string]uint64{},
 		Balanced: s.Balanced(), Truncated: s.Truncated, Duplicates: s.Duplicates, OutOfOrder: s.OutOfOrder,
 		BadTimestamps: s.BadTimestamps, Overlong: s.OverlongRecords, Broadcasts: s.Broadcasts, QuotesRejected: s.QuotesRejected,
+		FragmentsJoined: s.FragmentsJoined, FragmentsEvicted: s.FragmentsEvicted,
+		TunnelsUncounted: s.TunnelsUncounted, EventsUncounted: s.EventsUncounted,
 		EtherTypes: keyed(s.EtherTypes, "0x%04x"), Protocols: keyed(s.Protocols, "%d"), LinkTypes: keyed(s.LinkTypes, "%d"),
 	}
 	ignored, undecodable := partsOf(s)

@@ -96,6 +96,11 @@ type jsonStats struct {
 	Protocols      map[string]uint64 `json:"ip_protocols"`
 	LinkTypes      map[string]uint64 `json:"unknown_link_types"`
 	QuotesRejected uint64            `json:"icmp_quotes_rejected"`
+
+	FragmentsJoined  uint64 `json:"fragments_joined"`
+	FragmentsEvicted uint64 `json:"fragments_evicted"`
+	TunnelsUncounted uint64 `json:"tunnels_uncounted"`
+	EventsUncounted  uint64 `json:"events_uncounted"`
 }
 
 type jsonRole struct {
