@@ -7,7 +7,9 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// Flow is traffic that a filter might have let into a capture. What is not known is zero: any address, any port.
+// Flow is traffic that a filter might have let into a capture. What is not known is zero: an address is any then. A port is
+// any, too, if both are 0; one alone is a client's: any from 512 on, where clients that were root begin, or the same as the
+// server's.
 type Flow struct {
 	Src, Dst         netip.Addr // of one family
 	SrcPort, DstPort uint16
@@ -17,20 +19,22 @@ type Flow struct {
 }
 
 // Admits reports whether the filter keeps the frames of a flow, in both directions, whatever is in them that the Flow does
-// not say: MAC addresses, lengths, TCP flags, payload. It is not sure where that decides: "less 100", "ether host", a
-// direction's unknown port. Not sure counts as not admitted. Frames are whole, untunnelled and no later fragments, without
-// IP options.
+// not say: MAC addresses, lengths, TCP flags, payload. It is not sure where that decides ("less 100", "ether host"), and then
+// does not admit. It is sure not to where one of the ports that a client may have, or one direction, is dropped whatever
+// else is in the frames. Frames are whole, without tunnels and IP options, and no later fragments.
 func (p *Program) Admits(f Flow) (admits, sure bool) {
 	back := f
 	back.Src, back.Dst, back.SrcPort, back.DstPort = f.Dst, f.Src, f.DstPort, f.SrcPort
-	there, again := p.verdicts(&f), p.verdicts(&back)
-	switch {
-	case there == keeps && again == keeps:
-		return true, true
-	case there == drops || again == drops:
-		return false, true
+	admits = true
+	for _, direction := range []*Flow{&f, &back} {
+		for _, said := range p.verdicts(direction) {
+			if said == drops {
+				return false, true
+			}
+			admits = admits && said == keeps
+		}
 	}
-	return false, false
+	return admits, admits
 }
 
 // verdicts is a set of what a program says of frames.
@@ -80,17 +84,41 @@ func (s *sketch) address(a netip.Addr, size int) {
 	}
 }
 
-// port appends a port, any if it is 0.
-func (s *sketch) port(port uint16) {
-	if port == 0 {
-		s.unknown(2)
-		return
+// clientPorts are the ports a client may have, besides the server's own: 512 to 65535, each range with its highest bits known.
+var clientPorts = [...]bits{
+	{0x8000, 0x8000},
+	{0x4000, 0xc000},
+	{0x2000, 0xe000},
+	{0x1000, 0xf000},
+	{0x0800, 0xf800},
+	{0x0400, 0xfc00},
+	{0x0200, 0xfe00},
+}
+
+// ports returns what is known of a flow's source and destination port, in each of the ways it may be.
+func (f *Flow) ports() [][2]bits {
+	src, dst := bits{uint32(f.SrcPort), 0xffff}, bits{uint32(f.DstPort), 0xffff}
+	switch {
+	case f.SrcPort == 0 && f.DstPort == 0:
+		return [][2]bits{{{}, {}}}
+	case f.SrcPort != 0 && f.DstPort != 0:
+		return [][2]bits{{src, dst}}
 	}
-	s.put(2, uint32(port), 0xffff)
+	var ways [][2]bits
+	if f.SrcPort == 0 {
+		for _, client := range clientPorts {
+			ways = append(ways, [2]bits{client, dst})
+		}
+		return append(ways, [2]bits{dst, dst})
+	}
+	for _, client := range clientPorts {
+		ways = append(ways, [2]bits{src, client})
+	}
+	return append(ways, [2]bits{src, src})
 }
 
 // draw draws a frame of the flow, in its direction, up to its payload. It is false where the link type has no such frames.
-func (p *Program) draw(f *Flow, ipv6 bool) (s sketch, ok bool) {
+func (p *Program) draw(f *Flow, ports [2]bits, ipv6 bool) (s sketch, ok bool) {
 	etherType := uint32(etherIPv4)
 	if ipv6 {
 		etherType = etherIPv6
@@ -108,7 +136,7 @@ func (p *Program) draw(f *Flow, ipv6 bool) (s sketch, ok bool) {
 		s.put(2, uint32(f.VLAN), idMask)
 		s.put(2, etherType, 0xffff)
 	}
-	s.ip(f, ipv6)
+	s.ip(f, ports, ipv6)
 	return s, p.link != linkIPv4 && p.link != linkIPv6 || ipv6 == (p.link == linkIPv6)
 }
 
@@ -143,7 +171,7 @@ func (s *sketch) link(link uint16, etherType uint32, ipv6 bool) bool {
 }
 
 // ip draws the IP header and the transport header.
-func (s *sketch) ip(f *Flow, ipv6 bool) {
+func (s *sketch) ip(f *Flow, ports [2]bits, ipv6 bool) {
 	if ipv6 {
 		s.put(1, 0x60, 0xf0)
 		s.unknown(5)
@@ -162,8 +190,8 @@ func (s *sketch) ip(f *Flow, ipv6 bool) {
 		s.address(f.Src, 4)
 		s.address(f.Dst, 4)
 	}
-	s.port(f.SrcPort)
-	s.port(f.DstPort)
+	s.put(2, ports[0].value, ports[0].known)
+	s.put(2, ports[1].value, ports[1].known)
 	const restTCP, restUDP = 16, 4 // of the shortest header
 	if f.Proto == ipTCP {
 		s.unknown(restTCP)
@@ -172,20 +200,20 @@ func (s *sketch) ip(f *Flow, ipv6 bool) {
 	}
 }
 
-// verdicts returns all that the program can say of frames of the flow in its direction.
-func (p *Program) verdicts(f *Flow) verdicts {
+// verdicts returns what the program can say of frames of the flow in its direction, for each of the ways the flow may be.
+func (p *Program) verdicts(f *Flow) (said []verdicts) {
 	families := []bool{f.Src.Is6() || f.Dst.Is6()}
 	if !f.Src.IsValid() && !f.Dst.IsValid() {
 		families = []bool{false, true}
 	}
-	var said verdicts
 	for _, ipv6 := range families {
-		s, ok := p.draw(f, ipv6)
-		if !ok {
-			said |= drops
-			continue
+		for _, ports := range f.ports() {
+			s, ok := p.draw(f, ports, ipv6)
+			if !ok {
+				return []verdicts{drops}
+			}
+			said = append(said, p.explore(&s))
 		}
-		said |= p.explore(&s)
 	}
 	return said
 }

@@ -12,10 +12,18 @@ type facts struct {
 	n     int
 }
 
-// with adds a fact; the oldest gives way.
+// with adds a fact. When there is no room, the oldest of what does not hold gives way: that the frame is IPv4 is worth more
+// in a long list of hosts than which ones it is not from.
 func (f facts) with(t *test, holds bool) facts {
 	if f.n == len(f.known) {
-		copy(f.known[:], f.known[1:])
+		oldest := 0
+		for i := range f.known {
+			if !f.known[i].holds {
+				oldest = i
+				break
+			}
+		}
+		copy(f.known[oldest:], f.known[oldest+1:])
 		f.n--
 	}
 	f.known[f.n] = fact{*t, holds}
@@ -64,7 +72,27 @@ func (g *graph) simplify(start int) int {
 		}
 		start = g.lead(start, &facts{})
 	}
-	return start
+	return g.merge(start)
+}
+
+// merge lets equal tests that lead to equal ends be one: what is left of the ARP and of the RARP side of a list of hosts.
+func (g *graph) merge(start int) int {
+	clear(g.known)
+	as := make([]int, len(g.nodes))
+	for i := range as {
+		as[i] = i
+		if i <= accepted {
+			continue
+		}
+		n := &g.nodes[i]
+		n.yes, n.no = as[n.yes], as[n.no]
+		if first, ok := g.known[*n]; ok {
+			as[i] = first
+		} else {
+			g.known[*n] = i
+		}
+	}
+	return as[start]
 }
 
 // pass goes through the graph once, from the front, and reports whether it changed.

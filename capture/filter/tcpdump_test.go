@@ -22,9 +22,9 @@ var dataLinks = map[uint16]string{
 }
 
 // tcpdump compiles an expression. Where it refuses to, the program is empty and the reason says why.
-func tcpdump(link uint16, expression string) (program, reason string) {
+func tcpdump(link uint16, expression string, flags ...string) (program, reason string) {
 	var refused bytes.Buffer
-	cmd := exec.Command("tcpdump", "-ddd", "-y", dataLinks[link], "--", expression)
+	cmd := exec.Command("tcpdump", slices.Concat(flags, []string{"-ddd", "-y", dataLinks[link], "--", expression})...)
 	cmd.Stderr = &refused
 	out, err := cmd.Output()
 	if err != nil {
