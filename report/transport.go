@@ -2,8 +2,8 @@ package report
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
+	"strings"
 
 	"flowvet/capture"
 	"flowvet/match"
@@ -63,6 +63,15 @@ func jsonTunnelOf(t match.Tunnel) jsonTunnel {
 	return jsonTunnel{t.Kind.String(), t.From, t.To, t.Packets}
 }
 
+// hardwareAddress prints 00:50:56:00:00:11.
+func hardwareAddress(mac [6]byte) string {
+	pairs := make([]string, 0, len(mac))
+	for _, b := range mac {
+		pairs = append(pairs, fmt.Sprintf("%02x", b))
+	}
+	return strings.Join(pairs, ":")
+}
+
 type jsonEvent struct {
 	Kind      string       `json:"kind"`
 	Time      string       `json:"time"`
@@ -75,7 +84,7 @@ type jsonEvent struct {
 
 func jsonEventOf(r *match.Result, o Options, e capture.Event) jsonEvent {
 	j := jsonEvent{
-		Kind: e.Kind.String(), Time: instantExact(e.At), MAC: net.HardwareAddr(e.MAC[:]).String(), VLAN: e.VLAN, Interface: e.Interface,
+		Kind: e.Kind.String(), Time: instantExact(e.At), MAC: hardwareAddress(e.MAC), VLAN: e.VLAN, Interface: e.Interface,
 		Evidence: jsonEvidence{captureName(r, o, e.Ref.File), e.Ref.Frame},
 	}
 	if e.Addr.IsValid() {
