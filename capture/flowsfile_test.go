@@ -105,6 +105,11 @@ func TestFlowsFileHoldsEveryField(t *testing.T) {
 		if diff := cmp.Diff(side, f.FromB); diff != "" {
 			t.Errorf("the side differs (-written +read):\n%s", diff)
 		}
+		for flow, i := reflect.ValueOf(f), 0; i < flow.NumField(); i++ {
+			if name := flow.Type().Field(i).Name; name != "FromA" && flow.Field(i).IsZero() {
+				t.Errorf("Flow.%s is not tried", name)
+			}
+		}
 	}
 }
 
