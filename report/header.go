@@ -32,6 +32,9 @@ func (t *teller) facts() []remark {
 	t.captures(&h)
 	t.transport(&h)
 	t.grounds(&h)
+	if t.o.Anonymized {
+		h.add("hidden", span{"addresses, names, paths and what people wrote are pseudonyms; networks, roles, ports and times are not", doubt})
+	}
 	for _, w := range t.r.Warnings {
 		h.add("warning", span{Terminal(w), doubt})
 	}

@@ -34,6 +34,9 @@ func JSON(w io.Writer, r *match.Result, o Options) error {
 	if shown.narrows() {
 		s.field("narrowed", jsonNarrowed{o.Machine, list(o.Only)})
 	}
+	if o.Anonymized {
+		s.field("anonymized", true)
+	}
 	s.field("catalog", jsonCatalogOf(r))
 	s.field("inventory", jsonInventoryOf(r))
 	s.field("during", list(r.During))

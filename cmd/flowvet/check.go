@@ -111,7 +111,7 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	return p.write(result, sinks), nil
+	return p.write(f.output.hide(result, sinks), sinks), nil
 }
 
 // evaluate reads the inputs and judges them, by inferred roles where no inventory is given.

@@ -23,6 +23,9 @@ type outputFlags struct {
 	limit   int
 	verbose bool
 	color   string
+
+	anonymize    bool
+	anonymizeKey string
 }
 
 // bind registers the flags.
@@ -34,7 +37,23 @@ func (f *outputFlags) bind(flags *flagSet) {
 	flags.StringSliceVar(&f.only, "only", nil, "show only a bucket or a verdict, such as undocumented or wrong-target: `WORD`, or words with commas (repeatable)")
 	flags.IntVar(&f.limit, "limit", report.DefaultLimit, fmt.Sprintf("show at most `N` entries in a section of the text report, 0 for all (default %d)", report.DefaultLimit))
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "each documented conversation, and where every packet went")
+	flags.BoolVar(&f.anonymize, "anonymize", false, "hide addresses, names, paths and what people wrote, in every format; networks and roles stay")
+	flags.StringVar(&f.anonymizeKey, "anonymize-key", "", "the same, with pseudonyms made from `KEY`: the same ones in every run (default random)")
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to colour the text report: auto, always or never (default auto)")
+}
+
+// hide replaces a result, and what the sinks say of it, by pseudonyms, if that was asked for: once, so that every format
+// has the same ones.
+func (f *outputFlags) hide(result *match.Result, sinks []sink) *match.Result {
+	if !f.anonymize && f.anonymizeKey == "" || len(sinks) == 0 {
+		return result
+	}
+	hidden, options := report.Anonymize(result, sinks[0].options, f.anonymizeKey)
+	for i := range sinks {
+		o := &sinks[i].options
+		o.Anonymized, o.Machine, o.Files = options.Anonymized, options.Machine, options.Files
+	}
+	return hidden
 }
 
 // sink is one format and where it goes.
