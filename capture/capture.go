@@ -68,6 +68,7 @@ const (
 	IgnoredICMP           // ICMP and ICMPv6 (an unreachable is evidence besides)
 	IgnoredProtocol       // another IP protocol
 	IgnoredDuplicate      // seen before within the window of --dedup
+	IgnoredFiltered       // not kept by Options.Filter
 	BadLaterFragment      // a later fragment whose first was not seen
 	BadTruncated          // cut before the ports
 	BadHeader             // impossible header fields
@@ -87,12 +88,12 @@ func Skips() []Skip {
 }
 
 // Ignored reports whether s is a reason to ignore (rather than a failure to decode).
-func (s Skip) Ignored() bool { return s >= IgnoredNotIP && s <= IgnoredDuplicate }
+func (s Skip) Ignored() bool { return s >= IgnoredNotIP && s <= IgnoredFiltered }
 
 // String returns the reason's stable name, as in the JSON report.
 func (s Skip) String() string {
 	return [...]string{
-		"kept", "not-ip", "icmp", "other-ip-protocol", "duplicate",
+		"kept", "not-ip", "icmp", "other-ip-protocol", "duplicate", "filtered",
 		"later-fragment", "truncated-before-ports", "bad-header", "unknown-link-type", "bad-length", "tunnelled-too-deep",
 	}[s]
 }

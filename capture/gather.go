@@ -11,6 +11,9 @@ import (
 type Options struct {
 	File  uint32 // the input's index in the run's sorted list: what Ref.File will be
 	Dedup bool   // leave out the second copy of a packet seen twice within a millisecond
+	// Filter, if not nil, says which frames to judge. The others are counted: as read, filtered, and for what their link header
+	// says. It is called from the goroutine that reads.
+	Filter func(*Frame) bool
 	// MaxFlows, Pool and Keep bound the table: Table.MaxFlows, Table.Pool, Table.Keep.
 	MaxFlows int
 	Pool     *Pool
@@ -33,7 +36,8 @@ func (o *Options) newTable() *Table {
 type gatherer struct {
 	table      *Table
 	file       uint32
-	drop       bool // duplicates
+	drop       bool              // duplicates
+	filter     func(*Frame) bool // nil: all are kept
 	duplicates *duplicates
 	fragments  fragments
 	packet     Packet
@@ -56,7 +60,7 @@ func (s *span) add(ns int64) {
 }
 
 func newGatherer(opt Options) *gatherer {
-	return &gatherer{table: opt.newTable(), file: opt.File, drop: opt.Dedup, duplicates: newDuplicates()}
+	return &gatherer{table: opt.newTable(), file: opt.File, drop: opt.Dedup, filter: opt.Filter, duplicates: newDuplicates()}
 }
 
 // interval returns the times of the first and last packet: of those with a good time stamp, or of all when none has one.
@@ -102,6 +106,10 @@ func (g *gatherer) take(f *Frame) {
 	t, p := g.table, &g.packet
 	g.clock(f)
 	why := p.Decode(f)
+	if g.filter != nil && !g.filter(f) {
+		t.AddSkipped(p, IgnoredFiltered, f.Link, f.Nanos)
+		return
+	}
 	if g.duplicates.seen(p, f.Nanos) {
 		t.Stats.Duplicates++
 		if g.drop {
