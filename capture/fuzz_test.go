@@ -3,6 +3,7 @@ package capture
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -75,6 +76,9 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add(uint16(link), tcpFrame(1, false))
 	}
+	for _, wrapped := range framings(f) {
+		f.Add(uint16(wrapped.link), join(f, wrapped.frame))
+	}
 	for _, frame := range []string{
 		ether4 + tcp40 + syn,
 		macs + "8100 0064 8100 00c8 0800" + udp32 + dns,
@@ -104,9 +108,7 @@ func FuzzDecode(f *testing.F) {
 		if !table.Stats.Balanced() {
 			t.Fatalf("not balanced: %+v", table.Stats)
 		}
-		if frame.Link == LinkEthernet {
-			compareWithGopacket(t, data, &p, why)
-		}
+		compareWithGopacket(t, frame.Link, data, &p, why)
 	})
 }
 
@@ -120,10 +122,27 @@ type oracle struct {
 	udp layers.UDP
 }
 
+// entry returns the layer that gopacket begins with; false for the link types that it does not decode safely.
+func entry(link Link) (gopacket.LayerType, bool) {
+	switch link {
+	case LinkEthernet:
+		return layers.LayerTypeEthernet, true
+	case LinkIPv4:
+		return layers.LayerTypeIPv4, true
+	case LinkIPv6:
+		return layers.LayerTypeIPv6, true
+	}
+	return 0, false
+}
+
 // decode returns the addresses and ports; false where gopacket finds none, or more than one IP header (whose addresses it
 // would have overwritten), or one of another version (which it does not look at).
-func (o *oracle) decode(data []byte) (src, dst netip.AddrPort, proto Proto, ok bool) {
-	parser := gopacket.NewDecodingLayerParser(layers.LayerTypeEthernet, &o.eth, &o.tag, &o.ip4, &o.ip6, &o.tcp, &o.udp)
+func (o *oracle) decode(link Link, data []byte) (src, dst netip.AddrPort, proto Proto, ok bool) {
+	first, ok := entry(link)
+	if !ok {
+		return src, dst, 0, false
+	}
+	parser := gopacket.NewDecodingLayerParser(first, &o.eth, &o.tag, &o.ip4, &o.ip6, &o.tcp, &o.udp)
 	var decoded []gopacket.LayerType
 	if err := parser.DecodeLayers(data, &decoded); err != nil {
 		if _, unsupported := err.(gopacket.UnsupportedLayerType); !unsupported {
@@ -158,9 +177,9 @@ func (o *oracle) decode(data []byte) (src, dst netip.AddrPort, proto Proto, ok b
 	return src, dst, 0, false
 }
 
-func compareWithGopacket(t *testing.T, data []byte, p *Packet, why Skip) {
+func compareWithGopacket(t *testing.T, link Link, data []byte, p *Packet, why Skip) {
 	var o oracle
-	src, dst, proto, ok := o.decode(data)
+	src, dst, proto, ok := o.decode(link, data)
 	if !ok {
 		return
 	}
@@ -182,4 +201,72 @@ func compareWithGopacket(t *testing.T, data []byte, p *Packet, why Skip) {
 	if got, want := p.Signs&SYN != 0, o.tcp.SYN && !o.tcp.ACK && !o.tcp.RST; got != want || got && p.Seq != o.tcp.Seq {
 		t.Fatalf("frame %x\nSYN %v with %d, want %v with %d", data, got, p.Seq, want, o.tcp.Seq)
 	}
+}
+
+// plainFragments is the table of first fragments without a cap or a clock: which flow a later fragment belongs to.
+type plainFragments map[string]Packet
+
+func (m plainFragments) key(src, dst address, ident uint64, vlan uint16, proto Proto, f family) string {
+	if f == familyIPv6 {
+		proto = 0
+	}
+	return fmt.Sprint(src, dst, ident>>16&0xffffffff, vlan, proto, f)
+}
+
+// take returns the first fragment of a later one, if it was seen.
+func (m plainFragments) take(p *Packet, why Skip) (Packet, bool) {
+	own := m.key(p.src, p.dst, p.ident, p.VLAN, p.Proto, p.family)
+	if why == BadLaterFragment {
+		first, ok := m[own]
+		return first, ok
+	}
+	if why == Kept && p.Signs&Fragment != 0 {
+		m[own] = *p
+	}
+	return Packet{}, false
+}
+
+// FuzzFragments holds the table of first fragments against its plain form, for packets that are four bytes each: identification,
+// offset and flags, protocol and direction, port.
+func FuzzFragments(f *testing.F) {
+	f.Add([]byte{1, 0x80, 0, 1, 1, 0x01, 0, 0, 1, 0x82, 1, 0})
+	f.Add([]byte{1, 0x80, 2, 1, 1, 0x80, 2, 2, 1, 0x01, 2, 0, 2, 0x01, 2, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const most = 4 * MaxFragmented // more would have to evict
+		data = data[:min(len(data), most)]
+		plain := plainFragments{}
+		var g fragments
+		var s Stats
+		for ; len(data) >= 4; data = data[4:] {
+			p, why := fragmentFrom([4]byte(data))
+			first, joined := plain.take(p, why)
+			got := g.take(p, why, 0, &s)
+			switch {
+			case joined && (got != Kept || p.Src() != first.Src() || p.Dst() != first.Dst() || p.Proto != first.Proto):
+				t.Fatalf("got %s, want a packet of %s", describe(p, got), describe(&first, Kept))
+			case !joined && got != why:
+				t.Fatalf("got %v, want %v", got, why)
+			case p.Signs&(SYN|SYNACK|FIN|RST|ACK) != 0:
+				t.Fatalf("flags from nowhere: %s", describe(p, got))
+			}
+		}
+		if s.FragmentsEvicted != 0 {
+			t.Fatalf("%d evicted of %d", s.FragmentsEvicted, len(plain))
+		}
+	})
+}
+
+// fragmentFrom decodes the fragment that four bytes stand for.
+func fragmentFrom(b [4]byte) (*Packet, Skip) {
+	ip := make([]byte, 20+8)
+	ip[0], ip[3], ip[5] = 0x45, 28, b[0]
+	ip[6], ip[7] = b[1]>>7<<5, b[1]&0x7f
+	ip[9] = byte(UDP)
+	if b[2]&1 != 0 {
+		ip[9] = byte(TCP)
+	}
+	ip[15], ip[19] = b[2]>>1&1, 2
+	ip[23] = b[3]
+	p := new(Packet)
+	return p, p.Decode(&Frame{Link: LinkRaw, Data: ip, WireLen: len(ip)})
 }

@@ -58,7 +58,7 @@ type wrapped struct {
 }
 
 // framings are every framing there is: the packet inside is found.
-func framings(t *testing.T) []wrapped {
+func framings(t testing.TB) []wrapped {
 	in := func(said, kind string) string { return said + fmt.Sprintf(carried, kind) }
 	eth, raw := LinkEthernet, LinkRaw
 	bridged := frameOf("0800", inner4)
