@@ -217,13 +217,17 @@ type Interface struct {
 
 // Damage is where and why a capture cannot be read.
 type Damage struct {
-	Offset  int64 // bytes from the start of the file
-	Skipped int64 // bytes passed over to the next place that is certain; 0: there is none, reading ended here
-	Reason  string
+	Offset   int64 // bytes from the start of the file, or of what it expands to
+	Expanded bool  // the latter: what is damaged is the content of a compressed file, not its compression
+	Skipped  int64 // bytes passed over to the next place that is certain; 0: there is none, reading ended here
+	Reason   string
 }
 
 // Place says where the damage is, in words.
 func (d *Damage) Place() string {
+	if d.Expanded {
+		return fmt.Sprintf("byte %d of the expanded data", d.Offset)
+	}
 	return fmt.Sprintf("byte %d", d.Offset)
 }
 
@@ -239,7 +243,10 @@ func (d *Damage) Error() string {
 type Capture struct {
 	Name        string // as given, or the path found in a folder; "-" for standard input; hostile
 	Format      string // "pcap", "pcapng"; "flows" of a flows file that cannot be read
+	Compression string // "gzip", "zstd", "xz"; empty: none
 	Size        int64  // bytes of the file read: up to where it ended early, where it did
+	Expanded    int64  // bytes they expanded to; valid iff Compression is not empty
+	Shift       int64  // nanoseconds added to every time of the file: Input.Shift
 	Interfaces  []Interface
 	First, Last int64    // earliest and latest packet; valid iff Table.Stats.Read > 0
 	Damage      *Damage  // the first; nil: none

@@ -20,7 +20,8 @@ var signNames = []struct {
 	{Fragment, "fragment"},
 	{QuotedPort, "quoted-port"},
 	{QuotedAdmin, "quoted-admin"},
-	{QuotedHost, "quoted-host"}, {QuotedSYN, "quoted-syn"},
+	{QuotedHost, "quoted-host"},
+	{QuotedSYN, "quoted-syn"},
 }
 
 // describe writes a decoded packet as one line: the reason it is skipped, or its 5-tuple and signs.

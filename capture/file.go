@@ -15,10 +15,14 @@ import (
 
 // Input is a capture that was recognised, and not yet read.
 type Input struct {
-	Name   string   // as given, or the path found in a folder; "-" for standard input; hostile
-	Format string   // "pcap", "pcapng" or "flows"
-	Size   int64    // bytes; -1 where it is not known: standard input, a pipe, a device
-	Notes  []string // what a person should know of it: given twice, what else lies in its folder; hostile
+	Name        string   // as given, or the path found in a folder; "-" for standard input; hostile
+	Format      string   // "pcap", "pcapng" or "flows"
+	Compression string   // "gzip", "zstd", "xz"; empty: none
+	Size        int64    // bytes; -1 where it is not known: standard input, a pipe, a device
+	Notes       []string // what a person should know of it: given twice, what else lies in its folder; hostile
+
+	// Shift is added to every time the input states, because the clock it was captured by was off by that much.
+	Shift time.Duration
 
 	info   fs.FileInfo // nil for standard input
 	stream *openStream // already open, because it cannot be opened twice; nil: open the file by its name
@@ -168,11 +172,16 @@ func (o *opener) file(path string, info fs.FileInfo) {
 	case k.format == "":
 		o.fail(path, k.reason, k.hint)
 	default:
-		o.inputs = append(o.inputs, &Input{Name: path, Format: k.format, Size: info.Size(), info: info})
+		o.take(path, k, info)
 	}
 }
 
-// recogniseFile looks at the beginning of a regular file.
+// take takes a regular file that was recognised.
+func (o *opener) take(path string, k kind, info fs.FileInfo) {
+	o.inputs = append(o.inputs, &Input{Name: path, Format: k.format, Compression: k.compression, Size: info.Size(), info: info})
+}
+
+// recogniseFile looks at the beginning of a regular file, through its compression.
 func recogniseFile(path string) (kind, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -184,7 +193,15 @@ func recogniseFile(path string) (kind, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return kind{}, err
 	}
-	return recognise(head[:n], n < len(head)), nil
+	k := recognise(head[:n], n < len(head))
+	if k.compression == "" {
+		return k, nil
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return kind{}, err
+	}
+	head, err = expandHead(k.compression, f, headSizeMax)
+	return k.holding(recognise(head, len(head) < headSizeMax)), err
 }
 
 // standardInput takes stdin, which can be read once.
@@ -224,8 +241,14 @@ func (o *opener) pipe(path string, info fs.FileInfo) {
 func (o *opener) stream(in *Input, hint string) {
 	in.Size = -1
 	k, err := in.stream.recognise()
+	if err == nil && k.compression != "" {
+		in.stream = in.stream.expanded(k.compression)
+		var inner kind
+		inner, err = in.stream.recognise()
+		k = k.holding(inner)
+	}
 	if err == nil && k.format != "" {
-		in.Format = k.format
+		in.Format, in.Compression = k.format, k.compression
 		o.inputs = append(o.inputs, in)
 		return
 	}
@@ -240,15 +263,22 @@ func (o *opener) stream(in *Input, hint string) {
 // openStream is an input that stays open between Open and Read.
 type openStream struct {
 	*bufio.Reader
-	file   *os.File // nil where stdin is not a file
-	shared bool     // belongs to the caller: not ours to close
+	expander *expander // between the file and the Reader; nil where the input is not compressed
+	file     *os.File  // nil where stdin is not a file
+	shared   bool      // belongs to the caller: not ours to close
+}
+
+// expanded returns the stream decompressed.
+func (s *openStream) expanded(compression string) *openStream {
+	e := newExpander(compression, s.Reader)
+	return &openStream{Reader: bufio.NewReaderSize(e, windowSizeMin), expander: e, file: s.file, shared: s.shared}
 }
 
 // recognise looks at the beginning of the stream: no further than it must, since the rest may be long in coming.
 func (s *openStream) recognise() (kind, error) {
 	for _, size := range []int{headSize, headSizeMax} {
 		head, err := s.Peek(size)
-		if err != nil && !errors.Is(err, io.EOF) {
+		if err != nil && !errors.Is(err, io.EOF) && !errors.As(err, new(*Damage)) {
 			return kind{}, err
 		}
 		if k := recognise(head, err != nil); k.known || err != nil || size == headSizeMax {
@@ -258,12 +288,20 @@ func (s *openStream) recognise() (kind, error) {
 	return kind{}, nil
 }
 
-// Close closes the stream if it is ours.
+// Close closes the stream if it is ours. A read of the caller's that is under way is not waited for: it ends when its
+// input does.
 func (s *openStream) Close() error {
-	if s.file == nil || s.shared {
+	if s.shared {
+		if s.expander != nil {
+			s.expander.abandon()
+		}
 		return nil
 	}
-	return s.file.Close()
+	err := s.file.Close() // first: it wakes a read that waits for a pipe
+	if s.expander != nil {
+		s.expander.Close()
+	}
+	return err
 }
 
 // pipePatience is how long a named pipe may have no writer: long enough for a command started beside this one.

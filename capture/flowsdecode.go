@@ -100,7 +100,9 @@ const maxPackets = 1 << 47
 // capture reads what stands for a capture besides its tables, and the number of its flows.
 func (d *decoder) capture(c *Capture) (flows uint64) {
 	c.Name, c.Format = d.text(), d.text()
-	c.Size = int64(d.number(math.MaxInt64))
+	c.Compression = d.text()
+	c.Size, c.Expanded = int64(d.number(math.MaxInt64)), int64(d.number(math.MaxInt64))
+	c.Shift = d.time(0)
 	c.First, c.Last = d.time(0), d.time(0)
 	d.must(c.First <= c.Last, "a capture ends before it begins")
 	c.Digest = d.long()

@@ -38,7 +38,10 @@ func (e *encoder) flag(v bool) {
 func (e *encoder) capture(c *Capture) {
 	e.text(c.Name)
 	e.text(c.Format)
+	e.text(c.Compression)
 	e.number(uint64(c.Size))
+	e.number(uint64(c.Expanded))
+	e.difference(c.Shift)
 	e.difference(c.First)
 	e.difference(c.Last)
 	e.long(c.Digest)

@@ -46,6 +46,7 @@ func (e *encoder) damages(c *Capture) {
 	e.number(uint64(len(c.Damages)))
 	for i := range c.Damages {
 		d := &c.Damages[i]
+		e.flag(d.Expanded)
 		e.number(uint64(d.Offset))
 		e.number(uint64(d.Skipped))
 		e.text(d.Reason)
@@ -56,7 +57,7 @@ func (e *encoder) damages(c *Capture) {
 func (d *decoder) damages(c *Capture) {
 	for range d.number(maxDamages + 1) {
 		c.Damages = append(c.Damages, Damage{
-			Offset: int64(d.number(maxTime)), Skipped: int64(d.number(maxTime)), Reason: d.text(),
+			Expanded: d.flag(), Offset: int64(d.number(maxTime)), Skipped: int64(d.number(maxTime)), Reason: d.text(),
 		})
 		if d.fault != "" {
 			return

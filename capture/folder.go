@@ -68,7 +68,7 @@ func (o *opener) entry(path string, skip func(path, reason string)) {
 	case k.format == "":
 		skip(path, k.reason)
 	default:
-		o.inputs = append(o.inputs, &Input{Name: path, Format: k.format, Size: info.Size(), info: info})
+		o.take(path, k, info)
 	}
 }
 

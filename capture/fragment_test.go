@@ -118,7 +118,8 @@ func TestFragmentsThatAttack(t *testing.T) {
 		{
 			"a first fragment without ports is undecodable, and so is what follows",
 			[]string{fragmentOf(t, 7, more, 6, "c350"), fragmentOf(t, 7, 1, 6, "01bb0000")},
-			"", 0, map[Skip]uint64{BadLength: 1, BadLaterFragment: 1},
+			"", 0,
+			map[Skip]uint64{BadLength: 1, BadLaterFragment: 1},
 		},
 		{
 			"two first fragments are two flows; the rest goes to the newer",
@@ -132,7 +133,8 @@ func TestFragmentsThatAttack(t *testing.T) {
 		{
 			"another protocol is another packet",
 			[]string{fragmentOf(t, 7, more, 17, "c350 0035 0100 0000"+filler), fragmentOf(t, 7, 2, 6, filler)},
-			"udp 10.0.0.1:50000>10.0.0.2:53 1+0 packets 8+0 bytes\n", Fragment | Payload, map[Skip]uint64{BadLaterFragment: 1},
+			"udp 10.0.0.1:50000>10.0.0.2:53 1+0 packets 8+0 bytes\n", Fragment | Payload,
+			map[Skip]uint64{BadLaterFragment: 1},
 		},
 	}
 	for _, tt := range tests {
@@ -166,7 +168,8 @@ func TestFragmentsOfTunnels(t *testing.T) {
 	}{
 		{
 			"the tunnel is fragmented: its later fragments are the flow inside",
-			[]string{carrier("2000", vxlan+"0000"), carrier("0009", filler)}, said + "12+0 bytes\n", "VXLAN 10.9.0.1>10.9.0.2 2",
+			[]string{carrier("2000", vxlan+"0000"), carrier("0009", filler)},
+			said + "12+0 bytes\n", "VXLAN 10.9.0.1>10.9.0.2 2",
 		},
 		{
 			"what is inside is fragmented",
@@ -178,7 +181,8 @@ func TestFragmentsOfTunnels(t *testing.T) {
 		},
 		{
 			"GRE of garbage, fragmented: all of it is another protocol",
-			[]string{over4(t, 47, "2000", "0000 0800 deadbeef"), over4(t, 47, "0001", filler)}, "", "",
+			[]string{over4(t, 47, "2000", "0000 0800 deadbeef"), over4(t, 47, "0001", filler)},
+			"", "",
 		},
 	} {
 		table := gathered(t, tt.packets...)

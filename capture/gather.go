@@ -14,6 +14,8 @@ type Options struct {
 	// Filter, if not nil, says which frames to judge. The others are counted: as read, filtered, and for what their link header
 	// says. It is called from the goroutine that reads.
 	Filter func(*Frame) bool
+	// MaxExpanded is how many bytes a compressed input may expand to; 0: DefaultMaxExpanded, and no more than 1,000 times.
+	MaxExpanded int64
 	// MaxFlows, Pool and Keep bound the table: Table.MaxFlows, Table.Pool, Table.Keep.
 	MaxFlows int
 	Pool     *Pool
@@ -43,6 +45,7 @@ type gatherer struct {
 	packet     Packet
 	good, any  span // of packets with a good time stamp, of all
 	digest     uint64
+	shift      int64 // nanoseconds added to every time
 }
 
 // span is an interval of time; empty until something is in it.
@@ -104,6 +107,7 @@ func (g *gatherer) run(ctx context.Context, src Source, progress func(packets ui
 // take counts one frame, in exactly one place.
 func (g *gatherer) take(f *Frame) {
 	t, p := g.table, &g.packet
+	f.Nanos += g.shift
 	g.clock(f)
 	why := p.Decode(f)
 	if g.filter != nil && !g.filter(f) {

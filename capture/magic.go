@@ -18,11 +18,34 @@ const FormatFlows = "flows"
 
 // kind is what the beginning of a file says it is.
 type kind struct {
-	format string // pcap or pcapng; empty: no capture that can be read
-	reason string // why it is none
-	hint   string // what to do about it; may be empty
-	known  bool   // the first headSize bytes are enough to say so
+	format      string // pcap or pcapng; empty: no capture that can be read
+	compression string // gzip, zstd or xz; without a format: what is inside has to be looked at
+	reason      string // why it is none
+	hint        string // what to do about it; may be empty
+	known       bool   // the first headSize bytes are enough to say so
 }
+
+// holding is the kind of a compressed file that holds one of another kind.
+func (k kind) holding(inner kind) kind {
+	whole := kind{format: inner.format, compression: k.compression, known: inner.known, hint: inner.hint}
+	switch {
+	case inner.format != "":
+	case inner.compression != "":
+		whole.reason, whole.hint = fmt.Sprintf("%s in %s", inner.compression, k.compression), "decompress it once"
+	case inner.reason == reasonEmpty:
+		whole.reason = k.compression + "-compressed: nothing in it can be read"
+	case inner.reason == reasonText:
+		whole.reason = k.compression + "-compressed text: not a capture"
+	default:
+		whole.reason = k.compression + "-compressed: " + inner.reason
+	}
+	return whole
+}
+
+const (
+	reasonEmpty = "empty"
+	reasonText  = "not a capture: plain text"
+)
 
 // Bytes looked at: headSize tell a capture, headSizeMax what else it may be.
 const (
@@ -42,9 +65,6 @@ func signatures() []signature {
 	const convert = "convert it first (editcap -F pcap)"
 	const decompress = "-compressed"
 	return []signature{
-		{"\x1f\x8b", "gzip" + decompress, "decompress it first (gunzip)"},
-		{"\x28\xb5\x2f\xfd", "zstd" + decompress, "decompress it first (unzstd)"},
-		{"\xfd7zXZ\x00", "xz" + decompress, "decompress it first (unxz)"},
 		{"BZh", "bzip2" + decompress, "decompress it first (bunzip2)"},
 		{"\x04\x22\x4d\x18", "lz4" + decompress, "decompress it first (unlz4)"},
 		{"\x1f\x9d", "compress" + decompress, "decompress it first (uncompress)"},
@@ -59,16 +79,26 @@ func signatures() []signature {
 	}
 }
 
+// compressions returns what is decompressed on the way, by what it begins with. A frame of zstd may be one to be skipped.
+func compressions() map[string]string {
+	return map[string]string{"\x1f\x8b": compressionGzip, "\x28\xb5\x2f\xfd": compressionZstd, xzMagic: compressionXz}
+}
+
 // recognise says what a file is that begins with head. complete means that there is no more of it.
 func recognise(head []byte, complete bool) kind {
 	if len(head) == 0 {
-		return kind{reason: "empty", known: true}
+		return kind{reason: reasonEmpty, known: true}
 	}
 	if k := recogniseCapture(head); k.known {
 		return k
 	}
 	if k := recogniseFlows(head); k.known {
 		return k
+	}
+	for magic, compression := range compressions() {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return kind{compression: compression, known: true}
+		}
 	}
 	for _, s := range signatures() {
 		if bytes.HasPrefix(head, []byte(s.magic)) {
@@ -77,7 +107,7 @@ func recognise(head []byte, complete bool) kind {
 	}
 	switch {
 	case isText(head, complete):
-		return kind{reason: "not a capture: plain text"}
+		return kind{reason: reasonText}
 	case isERF(head):
 		return kind{reason: "not a capture that can be read: ERF", hint: "convert it first (editcap -F pcap)"}
 	}

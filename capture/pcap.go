@@ -23,18 +23,28 @@ type stream struct {
 	lastNanos  int64 // of the last packet with a good time stamp
 	timed      bool  // there was one
 	damages    []Damage
-	size       int64 // bytes of the input; less than 0: not known
-	steps      int   // records looked at behind damage
+	first      trail     // of the candidate at hand: here it costs no allocation for each byte searched
+	expander   *expander // where the bytes come from; nil where the input is not compressed
+	size       int64     // bytes of the input; less than 0: not known
+	steps      int       // records looked at behind damage
 }
 
 // damageAt returns a Damage at an offset.
 func (s *stream) damageAt(offset int64, reason string) Damage {
-	return Damage{Offset: offset, Reason: reason}
+	return Damage{Offset: offset, Expanded: s.expander != nil, Reason: reason}
+}
+
+// position is how far into the input the bytes lead that were consumed.
+func (s *stream) position() int64 {
+	if s.expander != nil {
+		return s.expander.position()
+	}
+	return s.offset()
 }
 
 // shrunk returns the *Damage of a file that ended, between two records, before the end it had when it was opened.
 func (s *stream) shrunk() error {
-	if s.size > s.offset() {
+	if s.expander == nil && s.size > s.offset() {
 		return s.damage(s.offset(), "the file became shorter: it had %d bytes", s.size)
 	}
 	return nil

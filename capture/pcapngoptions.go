@@ -173,8 +173,8 @@ func (r *pcapngReader) statisticsBlock(offset int64, body []byte) error {
 
 // intervals works out each interface's Start and End once the packets are known, which must lie within a day of them.
 // dumpcap writes these two times in microseconds whatever the interface's resolution is: the plausible reading is taken,
-// and none when neither is.
-func (r *pcapngReader) intervals(first, last int64, packets bool) {
+// and none when neither is. The packets' times have been shifted, these two have not.
+func (r *pcapngReader) intervals(first, last, shift int64, packets bool) {
 	const dayNanos = day * 1e9
 	for i := range r.interfaces {
 		stated := r.counts[i]
@@ -185,6 +185,7 @@ func (r *pcapngReader) intervals(first, last int64, packets bool) {
 			c := clock{units: units, offset: r.clocks[i].offset}
 			start, okStart := c.nanos(stated.start)
 			end, okEnd := c.nanos(stated.end)
+			start, end = start+shift, end+shift
 			if !okStart || !okEnd || start > end || packets && (start < first-dayNanos || end > last+dayNanos) {
 				continue
 			}

@@ -13,7 +13,7 @@ import (
 // or a file that has gone is part of what it returns, together with everything that could be read. Standard input and pipes
 // can be read once. A flows file holds several captures: [Input.ReadAll] returns them.
 func (in *Input) Read(ctx context.Context, opt Options) *Capture {
-	c := &Capture{Name: in.Name, Format: in.Format, file: opt.File}
+	c := &Capture{Name: in.Name, Format: in.Format, Compression: in.Compression, Shift: int64(in.Shift), file: opt.File}
 	from, err := in.open()
 	if err != nil {
 		c.Damages = []Damage{{Reason: err.Error()}}
@@ -27,7 +27,12 @@ func (in *Input) Read(ctx context.Context, opt Options) *Capture {
 		stop := context.AfterFunc(ctx, func() { _ = from.file.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
 	}
-	c.readStream(ctx, &stream{window: newWindow(from, in.Size), size: in.Size}, opt)
+	size := in.Size
+	if from.expander != nil {
+		from.expander.limitTo(opt.MaxExpanded)
+		size = -1
+	}
+	c.readStream(ctx, &stream{window: newWindow(from, size), expander: from.expander, size: in.Size}, opt)
 	return c
 }
 
@@ -48,7 +53,11 @@ func (in *Input) open() (*openStream, error) {
 		f.Close()
 		return nil, errors.New("another file than the one that was opened is there now")
 	}
-	return &openStream{Reader: bufio.NewReaderSize(io.LimitReader(f, in.Size), smallestBuffer), file: f}, nil
+	s := &openStream{Reader: bufio.NewReaderSize(io.LimitReader(f, in.Size), smallestBuffer), file: f}
+	if in.Compression != "" {
+		s = s.expanded(in.Compression)
+	}
+	return s, nil
 }
 
 // smallestBuffer is for a reader in front of one that has the buffer that counts.
@@ -62,6 +71,7 @@ func (c *Capture) read(ctx context.Context, w *window, opt Options) {
 // readStream fills c from s.
 func (c *Capture) readStream(ctx context.Context, s *stream, opt Options) {
 	g := newGatherer(opt)
+	g.shift = c.Shift
 	err := c.gather(ctx, s, g, opt)
 	if err == nil {
 		err = s.shrunk()
@@ -76,17 +86,20 @@ func (c *Capture) readStream(ctx context.Context, s *stream, opt Options) {
 		c.Interrupted = true
 	default:
 		if !errors.As(err, &last) {
-			last = &Damage{Offset: ended, Reason: err.Error()}
+			last = &Damage{Offset: ended, Expanded: s.expander != nil, Reason: err.Error()}
 		}
 		c.Damages = append(c.Damages, *last)
 	}
 	if len(c.Damages) > 0 {
 		c.Damage = &c.Damages[0]
 	}
-	if last != nil {
+	if last != nil && last.Expanded == (s.expander != nil) {
 		ended = last.Offset
 	}
 	c.Size = ended
+	if s.expander != nil {
+		c.Size, c.Expanded = s.expander.position(), ended
+	}
 	c.Interfaces = s.interfaces
 	c.Digest = g.digest
 	c.Table = g.finish()
@@ -96,7 +109,7 @@ func (c *Capture) readStream(ctx context.Context, s *stream, opt Options) {
 func (c *Capture) gather(ctx context.Context, s *stream, g *gatherer, opt Options) error {
 	report := func(packets uint64) {
 		if opt.Progress != nil {
-			opt.Progress(s.offset(), packets)
+			opt.Progress(s.position(), packets)
 		}
 	}
 	if c.Format == FormatFlows {
@@ -108,7 +121,7 @@ func (c *Capture) gather(ctx context.Context, s *stream, g *gatherer, opt Option
 		r := newPcapngReader(s)
 		err := g.run(ctx, r, report)
 		c.First, c.Last = g.interval()
-		r.intervals(c.First, c.Last, g.any.some)
+		r.intervals(c.First, c.Last, c.Shift, g.any.some)
 		c.Comments, c.Commented, c.Names, c.Named = r.notes.comments, r.notes.commented, r.notes.names, r.notes.named
 		return err
 	}

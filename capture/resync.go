@@ -170,9 +170,9 @@ func (s *stream) search(f framing, from int) (skipped int64, ok bool) {
 // candidate follows the chain that begins at i, if any does.
 func (s *stream) candidate(f framing, b []byte, i int, complete bool) trail {
 	t := f.begin(i)
-	first := t
+	s.first = t
 	s.steps++
-	if f.next(b, &first) != whole || !f.decodes(b[i:]) {
+	if f.next(b, &s.first) != whole || !f.decodes(b[i:]) {
 		return t
 	}
 	return s.follow(f, b, t, complete)
