@@ -26,7 +26,7 @@ type Format func(w io.Writer, r *match.Result, o Options) error
 
 // Names returns the names of the formats, the default first.
 func Names() []string {
-	return []string{"text", "json", "csv", "markdown", "junit", "sarif", "jsonl", "html"}
+	return []string{"text", "json", "csv", "markdown", "junit", "sarif", "jsonl", "html", "oscal"}
 }
 
 // ByName returns the format with that name.
@@ -38,6 +38,8 @@ func ByName(name string) (Format, bool) {
 		return JSONL, true
 	case "html":
 		return HTML, true
+	case "oscal":
+		return OSCAL, true
 	case "text":
 		return Text, true
 	case "json":

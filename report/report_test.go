@@ -49,6 +49,7 @@ func TestGolden(t *testing.T) {
 		{"sarif", SARIF, newLab().result(), Options{Version: "1.2.3"}},
 		{"jsonl", JSONL, newLab().result(), Options{Version: "1.2.3"}},
 		{"html", HTML, newLab().result(), Options{Version: "1.2.3", Limit: DefaultLimit}},
+		{"oscal", OSCAL, newLab().result(), Options{Version: "1.2.3"}},
 		{"markdown", Markdown, newLab().result(), Options{Version: "1.2.3", Limit: DefaultLimit}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
