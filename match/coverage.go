@@ -22,6 +22,8 @@ type point struct {
 	segments map[netip.Addr]map[uint16]bool
 	// snapped says that frames were cut before their ports.
 	snapped bool
+	// silent is when nothing was heard of any machine for so long that it does not count as captured.
+	silent []capture.Run
 }
 
 // maxDropRate and maxUnseenRate are the losses above which nothing is called absent (docs/verdicts.md, Coverage).
@@ -48,6 +50,7 @@ func (j *judge) newPoint(c *capture.Capture, userFilter string) *point {
 	for pair, when := range c.Table.Others {
 		j.saw(p, pair.From, pair.To, when)
 	}
+	p.silent = p.silences()
 	p.info.AckedUnseen, p.info.HalfCapture = loss.unseen(), loss.half()
 	p.info.FilterSuspected = suspectFilter(s, &only)
 	return p
@@ -300,9 +303,13 @@ func (p *point) timeReason(w Window, need time.Duration) (Reason, bool) {
 	if !w.IsZero() {
 		start, end = w.Start, w.End
 	}
-	if have := time.Duration(end - start); have < need {
+	if have := p.captured(start, end); have < need {
+		silences := ""
+		if len(p.silent) > 0 {
+			silences = fmt.Sprintf(" without its silences of more than %s", maxSilence)
+		}
 		return Reason{
-			"window-too-short", fmt.Sprintf("%s of capture, %s needed", have.Round(time.Second), need),
+			"window-too-short", fmt.Sprintf("%s of capture%s, %s needed", have.Round(time.Second), silences, need),
 			fmt.Sprintf("capture for at least %s", need),
 		}, true
 	}

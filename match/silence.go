@@ -1,0 +1,50 @@
+package match
+
+import (
+	"slices"
+	"time"
+
+	"flowvet/capture"
+)
+
+// maxSilence is the longest time without a packet of any machine that still counts as captured. Hosts say every ten
+// seconds that they live, so a longer silence is a capture that stood still, or a clock that was set: one set back by an
+// hour made an hour's capture of three minutes' packets, and missing traffic of it "absent".
+const maxSilence = 5 * time.Minute
+
+// inSeconds is maxSilence as runs count.
+const inSeconds = int64(maxSilence / time.Second)
+
+// silences returns the silences of the machines that the point saw: longer than maxSilence, in order, in seconds between
+// the packets around them.
+func (p *point) silences() []capture.Run {
+	var heard []capture.Run
+	for pair, seconds := range p.pairs {
+		if !pair.From.IsValid() || !pair.To.IsValid() { // every frame of a machine is in one of these
+			heard = append(heard, seconds...)
+		}
+	}
+	if len(heard) == 0 {
+		return nil
+	}
+	slices.SortFunc(heard, func(a, b capture.Run) int { return int(a.First - b.First) })
+	var all []capture.Run
+	last := heard[0].Last
+	for _, run := range heard[1:] {
+		if run.First-last > inSeconds {
+			all = append(all, capture.Run{First: last, Last: run.First})
+		}
+		last = max(last, run.Last)
+	}
+	return all
+}
+
+// captured returns how much of a time, in nanoseconds, the point captured: all of it but the silences.
+func (p *point) captured(start, end int64) time.Duration {
+	have := time.Duration(end - start)
+	between := Window{start, end}.seconds()
+	for _, s := range p.silent {
+		have -= time.Duration(max(0, min(between.Last, s.Last)-max(between.First, s.First))) * time.Second
+	}
+	return max(0, have)
+}
