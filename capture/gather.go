@@ -11,8 +11,8 @@ import (
 type Options struct {
 	File  uint32 // the input's index in the run's sorted list: what Ref.File will be
 	Dedup bool   // leave out the second copy of a packet seen twice within a millisecond
-	// Filter, if not nil, says which frames to judge. The others are counted: as read, filtered, and for what their link header
-	// says. It is called from the goroutine that reads.
+	// Filter, if not nil, says which frames to judge; the others are read and ignored. It is called from the goroutine that
+	// reads.
 	Filter func(*Frame) bool
 	// MaxExpanded is how many bytes a compressed input may expand to; 0: DefaultMaxExpanded, and no more than 1,000 times.
 	MaxExpanded int64

@@ -20,6 +20,8 @@ type point struct {
 	pairs map[capture.Pair]capture.Seconds
 	// segments holds the VLANs in which the addresses of machines were seen; 0 is "without a tag".
 	segments map[netip.Addr]map[uint16]bool
+	// sieves are the filters that stood between the wire and the judgement.
+	sieves []*sieve
 	// snapped says that frames were cut before their ports.
 	snapped bool
 	// silent is when nothing was heard of any machine for so long that it does not count as captured.
@@ -33,11 +35,12 @@ const (
 )
 
 // newPoint reads what a capture could see. It must run before the tables are merged.
-func (j *judge) newPoint(c *capture.Capture, userFilter string) *point {
+func (j *judge) newPoint(c *capture.Capture, g *Grounds) *point {
 	p := &point{
 		pairs: map[capture.Pair]capture.Seconds{}, segments: map[netip.Addr]map[uint16]bool{},
-		info: captureInfo(c, userFilter),
+		info: captureInfo(c), sieves: sieves(c, g),
 	}
+	p.info.Filter = sieveTexts(p.sieves)
 	s := &c.Table.Stats
 	p.snapped = s.Skipped[capture.BadTruncated] > 0
 	var loss lossMeter
@@ -56,16 +59,13 @@ func (j *judge) newPoint(c *capture.Capture, userFilter string) *point {
 	return p
 }
 
-func captureInfo(c *capture.Capture, userFilter string) CaptureInfo {
+func captureInfo(c *capture.Capture) CaptureInfo {
 	info := CaptureInfo{
 		Name: c.Name, Format: c.Format, Size: c.Size, Packets: c.Table.Stats.Read, First: c.First, Last: c.Last,
-		Interfaces: c.Interfaces, Filter: userFilter, Damage: c.Damage, Interrupted: c.Interrupted,
+		Interfaces: c.Interfaces, Damage: c.Damage, Interrupted: c.Interrupted,
 	}
 	info.Folded.Flows, info.Folded.Packets = c.Table.Stats.FoldedFlows, c.Table.Stats.FoldedPackets
 	for _, i := range c.Interfaces {
-		if info.Filter == "" {
-			info.Filter = i.Filter
-		}
 		if i.Counted {
 			info.DropsRecorded = true
 			info.Received += i.Received
@@ -232,7 +232,7 @@ func suspectFilter(s *capture.Stats, only *portSet) string {
 	if !icmp && s.Broadcasts == 0 && s.EtherTypes[arp]+s.EtherTypes[rarp] == 0 {
 		return "no ARP, no broadcast and no ICMP in it"
 	}
-	if len(only.left) > 0 {
+	if len(only.left) > 0 && s.Skipped[capture.IgnoredFiltered] == 0 {
 		service := slices.MinFunc(only.left, func(a, b proto) int { return cmp.Compare(a.port, b.port) })
 		return fmt.Sprintf("every judged packet is of one service, %d/%s", service.port, service.p)
 	}
@@ -275,7 +275,7 @@ func (j *judge) lookFrom(p *point, row *catalog.Row, src, dst *inventory.Machine
 	if w.IsZero() {
 		w.Start, w.End, _ = p.interval()
 	}
-	if r, bad := p.filtered(); bad {
+	if r, bad := j.filtered(p, row, src, dst); bad {
 		return sight{level: CoverageLikely, reason: r}
 	}
 	s := j.place(p, row, src, dst, w)
@@ -311,20 +311,6 @@ func (p *point) timeReason(w Window, need time.Duration) (Reason, bool) {
 		return Reason{
 			"window-too-short", fmt.Sprintf("%s of capture%s, %s needed", have.Round(time.Second), silences, need),
 			fmt.Sprintf("capture for at least %s", need),
-		}, true
-	}
-	return Reason{}, false
-}
-
-// filtered says why what a point does not hold may have been kept out of it.
-func (p *point) filtered() (Reason, bool) {
-	i := &p.info
-	switch {
-	case i.Filter != "":
-		return Reason{"capture-filter", fmt.Sprintf("%s was made with the filter %q", i.Name, i.Filter), "capture without a filter"}, true
-	case i.FilterSuspected != "":
-		return Reason{
-			"filter-suspected", fmt.Sprintf("%s looks filtered: %s", i.Name, i.FilterSuspected), "capture without a filter",
 		}, true
 	}
 	return Reason{}, false

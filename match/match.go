@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"flowvet/capture"
+	"flowvet/capture/filter"
 	"flowvet/catalog"
 	"flowvet/inventory"
 )
@@ -21,12 +22,13 @@ type Grounds struct {
 	Inventory     *inventory.Inventory
 	Exceptions    []*Exception
 	AsOf          time.Time
-	During        []string // operations whose during: rows are required
-	Window        Window   // when the operations ran; zero: the whole of each capture
-	CaptureFilter string   // the filter the captures were made with, as the user says
-	FailOn        Level    // LevelError, LevelWarning; LevelNone: never fail on findings
-	MaxFlows      int      // the cap of the flow tables, for the report; 0: none
-	Sees          []string // prefixes and machines that every capture sees, as the user says
+	During        []string       // operations whose during: rows are required
+	Window        Window         // when the operations ran; zero: the whole of each capture
+	CaptureFilter string         // the filter the captures were made with, as the user says
+	Filter        *filter.Filter // what was applied while reading: capture.Options.Filter; nil for none
+	FailOn        Level          // LevelError, LevelWarning; LevelNone: never fail on findings
+	MaxFlows      int            // the cap of the flow tables, for the report; 0: none
+	Sees          []string       // prefixes and machines that every capture sees, as the user says
 }
 
 // Check reports what of the grounds cannot be used, before a packet is read: an operation that no row names or that no
@@ -186,7 +188,7 @@ func (j *judge) points(g Grounds, captures []*capture.Capture, r *Result) []*poi
 	var points []*point
 	any := false
 	for _, c := range captures {
-		p := j.newPoint(c, g.CaptureFilter)
+		p := j.newPoint(c, &g)
 		points = append(points, p)
 		r.Captures = append(r.Captures, p.info)
 		start, end, known := p.interval()

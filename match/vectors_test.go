@@ -162,6 +162,7 @@ func (v *vector) grounds(t *testing.T) Grounds {
 		t.Fatal(err)
 	}
 	g.Inventory = inv
+	g.CaptureFilter = v.options["capture-filter"]
 	if op := v.options["during"]; op != "" {
 		g.During = []string{op}
 	}
@@ -202,7 +203,7 @@ func TestVectors(t *testing.T) {
 func TestVectorsAreAllThere(t *testing.T) {
 	seen := map[int]bool{35: true}
 	for _, v := range readVectors(t) {
-		n, err := strconv.Atoi(strings.TrimRight(v.number, "abc"))
+		n, err := strconv.Atoi(strings.TrimRight(v.number, "abcdefghij"))
 		if err != nil || len(v.wants) == 0 {
 			t.Errorf("vector %s: not a number, or nothing is wanted of it", v.number)
 		}
