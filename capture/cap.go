@@ -109,6 +109,17 @@ func (p *Pool) take() uint32 {
 	}
 }
 
+// Shared returns the options for each of that many inputs that are read side by side: half of MaxFlows is shared out
+// evenly, the other half goes to whoever needs it first.
+func (o Options) Shared(inputs int) Options {
+	if o.MaxFlows > 0 {
+		own := o.MaxFlows / 2 / max(inputs, 1)
+		o.Pool = NewPool(o.MaxFlows - own*inputs)
+		o.MaxFlows = max(own, 1)
+	}
+	return o
+}
+
 // vacant returns the number of a record that no flow uses. A table that is full makes room first.
 func (t *Table) vacant() uint32 {
 	if len(t.free) == 0 && t.full() {

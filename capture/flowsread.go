@@ -175,6 +175,9 @@ func (r *flowsReader) begin() {
 		r.content.refuse("more than %d captures", maxRecords)
 	}
 	c := &Capture{Table: r.options.newTable(), file: r.options.File}
+	if len(r.captures) == 0 && r.options.MaxFlows > 0 {
+		r.options.MaxFlows = 1 // the others live on what the pool lends
+	}
 	r.expected = r.content.capture(c)
 	r.captures = append(r.captures, c)
 	r.flows, r.flowed, r.some, r.pair = 0, 0, false, Pair{}
