@@ -99,7 +99,7 @@ func (t *teller) headline(g *group, f *match.Finding) []span {
 // seen says how much there was, how it went, how the initiator is known, and in which packet.
 func (t *teller) seen(g *group, f *match.Finding) string {
 	parts := []string{
-		count(len(g.members), "conversation") + ", " + count(g.packets, "packet"),
+		count(g.size(), "conversation") + ", " + count(g.packets, "packet"),
 		t.outcome(g, f),
 	}
 	if g.scan != nil {
@@ -120,7 +120,7 @@ func (t *teller) outcome(g *group, f *match.Finding) string {
 	counts := g.outcomes(t.r)
 	var parts []string
 	for o := match.Success; ; o-- {
-		if n := counts[o]; n == len(g.members) {
+		if n := counts[o]; n == g.size() {
 			return "all " + o.String()
 		} else if n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, o))

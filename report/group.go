@@ -29,7 +29,11 @@ type group struct {
 	members []int // indices into Result.Findings, ascending
 	packets uint64
 	scan    *match.Scan // nil: no scan
+	rest    match.Rest  // of the scan: members that are no findings
 }
+
+// size is the number of conversations.
+func (g *group) size() int { return len(g.members) + g.rest.Conversations }
 
 // exemplar is the finding that speaks for the group.
 func (g *group) exemplar(r *match.Result) *match.Finding {
@@ -64,6 +68,13 @@ func newTally(r *match.Result, s selection) *tally {
 		g.members = append(g.members, i)
 		g.packets += f.Sent.Packets + f.Received.Packets
 		t.findings[g.bucket]++
+	}
+	for _, g := range scans {
+		if !s.narrows() { // which of the rest would be shown is not known
+			g.rest = g.scan.Rest
+			g.packets += g.rest.Packets
+			t.findings[g.bucket] += g.rest.Conversations
+		}
 	}
 	for _, groups := range t.groups {
 		slices.SortFunc(groups, largestFirst)
@@ -103,7 +114,7 @@ func (t *tally) open(g *group) *group {
 func largestFirst(a, b *group) int {
 	return cmp.Or(
 		cmp.Compare(b.level, a.level),
-		cmp.Compare(len(b.members), len(a.members)),
+		cmp.Compare(b.size(), a.size()),
 		cmp.Compare(b.packets, a.packets),
 		cmp.Compare(a.members[0], b.members[0]),
 	)
@@ -157,6 +168,9 @@ func (g *group) outcomes(r *match.Result) map[match.Outcome]int {
 	counts := map[match.Outcome]int{}
 	for _, i := range g.members {
 		counts[r.Findings[i].Outcome]++
+	}
+	for o, n := range g.rest.Outcomes {
+		counts[match.Outcome(o)] += n
 	}
 	return counts
 }

@@ -64,6 +64,10 @@ func JSON(w io.Writer, r *match.Result, o Options) error {
 	s.array("talkers", len(r.Talkers), func(i int) any { return jsonTalkerOf(r.Talkers[i]) })
 	s.array("tunnels", len(r.Tunnels), func(i int) any { return jsonTunnelOf(r.Tunnels[i]) })
 	s.array("events", len(r.Events), func(i int) any { return jsonEventOf(r, o, r.Events[i]) })
+	if r.Stats.FoldedFlows > 0 { // else it says nothing, and is another on every machine
+		s.field("max_flows", r.MaxFlows)
+	}
+	s.array("folded", len(r.Folded), func(i int) any { return jsonFoldOf(&r.Folded[i]) })
 	return s.close()
 }
 

@@ -81,6 +81,7 @@ func jsonStatsOf(s *capture.Stats) jsonStats {
 		TunnelsUncounted: s.TunnelsUncounted, EventsUncounted: s.EventsUncounted,
 		EtherTypes: keyed(s.EtherTypes, "0x%04x"), Protocols: keyed(s.Protocols, "%d"), LinkTypes: keyed(s.LinkTypes, "%d"),
 	}
+	j.FoldedFlows, j.FoldedPackets, j.Evictions, j.PairsRefused = s.FoldedFlows, s.FoldedPackets, s.Evictions, s.PairsRefused
 	ignored, undecodable := partsOf(s)
 	for _, p := range ignored {
 		j.Ignored[p.reason] = p.n
@@ -184,7 +185,10 @@ func jsonFindingOf(r *match.Result, o Options, f *match.Finding) *jsonFinding {
 
 func jsonScanOf(r *match.Result, i int) jsonScan {
 	s := &r.Scans[i]
-	return jsonScan{i + 1, s.Initiator.String(), len(s.Members), s.Hosts, s.Ports, r.Findings[s.Worst].ID}
+	return jsonScan{
+		Scan: i + 1, Initiator: s.Initiator.String(), Findings: len(s.Members), Hosts: s.Hosts, Ports: s.Ports,
+		Worst: r.Findings[s.Worst].ID, Rest: jsonRest{s.Rest.Conversations, s.Rest.Flows, s.Rest.Packets, s.Rest.Bytes},
+	}
 }
 
 func jsonExpectationOf(r *match.Result, e *match.Expectation) *jsonExpectation {

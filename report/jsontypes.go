@@ -101,6 +101,10 @@ type jsonStats struct {
 	FragmentsEvicted uint64 `json:"fragments_evicted"`
 	TunnelsUncounted uint64 `json:"tunnels_uncounted"`
 	EventsUncounted  uint64 `json:"events_uncounted"`
+	FoldedFlows      uint64 `json:"folded_flows"`
+	FoldedPackets    uint64 `json:"folded_packets"`
+	Evictions        uint64 `json:"evictions"`
+	PairsRefused     uint64 `json:"pairs_refused"`
 }
 
 type jsonRole struct {
@@ -212,12 +216,21 @@ type jsonFinding struct {
 }
 
 type jsonScan struct {
-	Scan      int    `json:"scan"`
-	Initiator string `json:"initiator"`
-	Findings  int    `json:"findings"`
-	Hosts     int    `json:"hosts"`
-	Ports     int    `json:"ports"`
-	Worst     string `json:"worst"`
+	Scan      int      `json:"scan"`
+	Initiator string   `json:"initiator"`
+	Findings  int      `json:"findings"`
+	Hosts     int      `json:"hosts"`
+	Ports     int      `json:"ports"`
+	Worst     string   `json:"worst"`
+	Rest      jsonRest `json:"rest"`
+}
+
+// jsonRest is what the members of a scan add up to that are no findings.
+type jsonRest struct {
+	Conversations int    `json:"conversations"`
+	Flows         int    `json:"flows"`
+	Packets       uint64 `json:"packets"`
+	Bytes         uint64 `json:"bytes"`
 }
 
 type jsonReason struct {

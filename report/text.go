@@ -254,7 +254,11 @@ func (t *reporter) conservation() {
 // balance says where every packet went, loudly where the sum does not hold.
 func balance(s *capture.Stats) span {
 	ignored, undecodable := partsOf(s)
-	line := fmt.Sprintf("packets: %d read = %d judged + %s + %s", s.Read, s.Flowed, sumOf(ignored, "ignored"), sumOf(undecodable, "undecodable"))
+	judged := fmt.Sprintf("%d judged", s.Flowed-s.FoldedPackets)
+	if s.FoldedPackets > 0 {
+		judged += fmt.Sprintf(" + %d folded", s.FoldedPackets)
+	}
+	line := fmt.Sprintf("packets: %d read = %s + %s + %s", s.Read, judged, sumOf(ignored, "ignored"), sumOf(undecodable, "undecodable"))
 	if s.Balanced() {
 		return text(line)
 	}
