@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -49,6 +50,7 @@ type checkFlags struct {
 	captureFilter string
 	sees          []string
 	dedup         bool
+	maxFlows      int
 	failOn        string
 	output        outputFlags
 	quiet         bool
@@ -66,6 +68,7 @@ func (f *checkFlags) bind(flags *flagSet) {
 	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, where the file does not say")
 	flags.StringArrayVar(&f.sees, "sees", nil, "a prefix, address or machine (`WHAT`) that the captures are known to see (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
+	flags.IntVar(&f.maxFlows, "max-flows", byMemory, "tell at most `N` flows apart, 0 for any number; of more, strangers' are only summed up (default: by the memory there is)")
 	flags.StringVar(&f.failOn, "fail-on", "error", "exit status 1 from this `LEVEL` on: error, warning or none (default error)")
 	f.output.bind(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no notes on standard error")
@@ -88,6 +91,9 @@ func (p *program) check(args []string) (int, error) {
 func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if len(paths) == 0 {
 		return statusUsage, usagef("check: no capture named: give a file, a folder, or - for standard input")
+	}
+	if err := p.limit(f); err != nil {
+		return statusUsage, err
 	}
 	grounds, err := f.grounds()
 	if err != nil {
@@ -116,7 +122,8 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 
 // evaluate reads the inputs and judges them, by inferred roles where no inventory is given.
 func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*capture.Input) (*match.Result, error) {
-	captures := p.read(inputs, capture.Options{Dedup: f.dedup}, f.quiet)
+	options := capture.Options{Dedup: f.dedup, MaxFlows: f.maxFlows, Keep: machines(grounds.Inventory)}
+	captures := p.read(inputs, options, f.quiet)
 	if grounds.Inventory == nil {
 		grounds.Inventory = inventory.Suggest(grounds.Catalog, tables(captures)...)
 	}
@@ -125,6 +132,34 @@ func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*captu
 		return nil, usageError{err}
 	}
 	return result, nil
+}
+
+// byMemory is the value of --max-flows that stands for what the memory of the machine allows.
+const byMemory = -1
+
+// limit fixes the cap of the flow table. With -v it tells a person at a terminal what it is: another on every machine.
+func (p *program) limit(f *checkFlags) error {
+	switch {
+	case f.maxFlows < byMemory:
+		return usagef("--max-flows: %d: a number of flows, 0 for no limit", f.maxFlows)
+	case f.maxFlows == byMemory:
+		f.maxFlows = defaultMaxFlows()
+		if f.output.verbose && !f.quiet && p.status.is {
+			p.say("at most %d flows are told apart, by the memory there is (--max-flows)", f.maxFlows)
+		}
+	}
+	return nil
+}
+
+// machines returns a function that tells the addresses of the inventory's machines: their flows are given up last.
+func machines(v *inventory.Inventory) func(netip.Addr) bool {
+	if v == nil {
+		return nil
+	}
+	return func(a netip.Addr) bool {
+		placed, ok := v.Place(a)
+		return ok && placed.Machine != nil
+	}
 }
 
 // grounds loads what the judgement rests on. Nothing has been read of a capture yet.
@@ -151,7 +186,7 @@ func (f *checkFlags) grounds() (g match.Grounds, err error) {
 			return g, err
 		}
 	}
-	g.During, g.CaptureFilter, g.Sees = f.during, f.captureFilter, f.sees
+	g.During, g.CaptureFilter, g.Sees, g.MaxFlows = f.during, f.captureFilter, f.sees, f.maxFlows
 	return g, check(g)
 }
 

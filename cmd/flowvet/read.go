@@ -42,8 +42,18 @@ func (p *program) read(inputs []*capture.Input, options capture.Options, quiet b
 	captures, again := capture.Arrange(p.readAll(inputs, options, quiet))
 	if !quiet {
 		p.noteFlows(captures, again, options)
+		p.noteFolded(captures)
 	}
 	return captures
+}
+
+// noteFolded says which captures had more flows than there was room for.
+func (p *program) noteFolded(captures []*capture.Capture) {
+	for _, c := range captures {
+		if n := c.Table.Stats.FoldedFlows; n > 0 {
+			p.say("%s: more flows than there is room for: %d are only summed up", c.Name, n)
+		}
+	}
 }
 
 // readAll reads as many inputs at once as there are processors.
@@ -51,6 +61,7 @@ func (p *program) readAll(inputs []*capture.Input, options capture.Options, quie
 	bar := p.progress(inputs, quiet)
 	defer bar.stop()
 	shown := make([][]*capture.Capture, len(inputs))
+	options = options.Shared(len(inputs))
 	each(len(inputs), runtime.GOMAXPROCS(0), func(i int) {
 		o := options
 		o.File = uint32(i)

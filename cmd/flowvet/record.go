@@ -70,7 +70,7 @@ func (p *program) record(args []string) (int, error) {
 	if err := f.prepare(inputs); err != nil {
 		return statusOutput, err
 	}
-	captures := p.read(inputs, capture.Options{Dedup: f.dedup}, f.quiet)
+	captures := p.read(inputs, capture.Options{Dedup: f.dedup, MaxFlows: defaultMaxFlows()}, f.quiet)
 	return p.writeFlows(captures, f.output)
 }
 
