@@ -244,19 +244,24 @@ func (p *Packet) mpls(b []byte, wire int) Skip {
 		bottom = b[2]&1 != 0
 		b, wire = b[mplsLabel:], wire-mplsLabel
 	}
-	const controlWord = 4
+	if p.depth == maxDepth {
+		return BadTooDeep
+	}
 	why, ok := p.ipInside(0, b, wire)
-	frame := why
-	if !ok {
-		frame, ok = p.inside(0, etherBridged, b, wire)
+	if ok || len(b) == 0 {
+		return why
 	}
-	if !ok && len(b) > controlWord && b[0]>>4 == 0 {
-		frame, ok = p.inside(0, etherBridged, b[controlWord:], wire-controlWord)
-	}
-	switch {
-	case ok:
+	const controlWord = 4
+	if frame, ok := p.inside(0, etherBridged, b, wire); ok {
 		return frame
-	case len(b) > 0 && (b[0]>>4 == 4 || b[0]>>4 == 6) || why == BadTooDeep || len(b) < wire && frame == BadTruncated:
+	}
+	version := b[0] >> 4
+	if version == 0 && len(b) > controlWord {
+		if frame, ok := p.inside(0, etherBridged, b[controlWord:], wire-controlWord); ok {
+			return frame
+		}
+	}
+	if version == 4 || version == 6 {
 		return why
 	}
 	return IgnoredNotIP
