@@ -197,12 +197,13 @@ func TestHostileSizesAreRefusedSoon(t *testing.T) {
 		{"40,000 machines with unknown managers", "machines:\n" + many(40_000, "- {name: m%d, addresses: [10.1.%d.%d], managed-by: zz}\n"), ""},
 		{"20,000 networks and machines", "networks:\n" + many(20_000, "- {prefix: '2001:%x:%x%02x::/64', plane: mgmt}\n") + "machines:\n" + many(20_000, "- {name: m%d, addresses: ['2001:1::%x:%x']}\n"), "<nil>"},
 	} {
+		// What grows with the square takes several minutes; the race detector on a busy machine made 16 s of one of these.
 		start := time.Now()
 		_, err := Parse("lab.yaml", []byte(c.text), catalog.Default())
 		if got, _, _ := strings.Cut(fmt.Sprint(err), "\n"); c.want != "" && got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.why, got, c.want)
 		}
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%s: took %v", c.why, took)
 		} else {
 			t.Logf("%s: %v", c.why, took)
