@@ -174,14 +174,15 @@ func (m *lossMeter) add(f *capture.Flow) {
 	}
 }
 
-// side adds what other acknowledged of s. Only sides whose SYN or SYN+ACK was seen count: the bytes in flight when a
-// capture begins are no loss. The numbers of several connections, and spans of 2^31 and more, which have wrapped, say
-// nothing.
+// side adds what other acknowledged of s, from its SYN on. Only sides whose SYN or SYN+ACK was seen count: the bytes in
+// flight when a capture begins are no loss. Counted from the first acknowledgement instead, which covers two segments
+// already, 1.3 % lost of connections of 60 kB looked like 0.1 %. The numbers of several connections, and spans of 2^31 and
+// more, which have wrapped, say nothing.
 func (m *lossMeter) side(s, other *capture.Side) {
-	if !has(s, capture.SYN|capture.SYNACK) || !has(other, capture.ACK) || len(s.ISNs) > 1 {
+	if len(s.ISNs) != 1 || !has(other, capture.ACK) || other.AckMax-other.AckMin >= 1<<31 {
 		return
 	}
-	span := uint64(other.AckMax - other.AckMin)
+	span := uint64(other.AckMax - (s.ISNs[0] + 1))
 	if span >= 1<<31 {
 		return
 	}
