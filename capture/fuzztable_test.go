@@ -57,7 +57,7 @@ func FuzzTable(f *testing.F) {
 	f.Add([]byte("\x01" + "\x00\x04\x00\x00\x00\x00" + "\x00\x14\x00\x00\x00\x00" + "\x00\x24\x00\x00\x00\x00" + "\x00\x09\x00\x00\x00\x00"))
 	f.Add([]byte("\x00" + "\x04\x04\x00\x00\x09\x00" + "\x05\x04\x01\x02\x80\x00" + "\x06\x00\x01\x00\x00\x00" + "\x08\xc4\x01\x02\x7f\x07"))
 	f.Fuzz(func(t *testing.T, program []byte) {
-		if len(program) == 0 || len(program) > 6*200 {
+		if len(program) == 0 || len(program) > 6*48 {
 			return
 		}
 		capped := program[0]&1 == 1
