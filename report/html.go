@@ -236,7 +236,7 @@ func (t *teller) summarised() []string {
 	all := []string{fmt.Sprintf("%s of %s in %s were held against the document: %d documented, %d undocumented, %d that could not be judged. A scan counts once.",
 		count(c.Documented+c.Undocumented+c.Indeterminate, "conversation"), count(t.r.Recognised, "VMware machine"),
 		count(len(t.r.Captures), "capture"), c.Documented, c.Undocumented, c.Indeterminate)}
-	all = append(all, fmt.Sprintf("Of what the document expects of these machines, %d were met, %d are absent although the captures would have shown them, and %d could not be judged.",
+	all = append(all, fmt.Sprintf("Of what the document expects of these machines: %d met, %d absent although the captures would have shown it, %d that could not be judged.",
 		c.Met, c.Absent, c.CouldNotJudge))
 	open := fmt.Sprintf("Open are %s and %s.", count(c.Errors, "error"), count(c.Warnings, "warning"))
 	if c.Excepted > 0 {
