@@ -45,3 +45,15 @@ host B 10.0.0.2
 		t.Errorf("%v witnessed by what the filter left out", c.Table.Others)
 	}
 }
+
+func TestFilterCutForRoomIsNoOtherFilter(t *testing.T) {
+	r := &pcapngReader{}
+	recorded := append([]byte{0}, "not port 22 and host 10.0.0.5"...)
+	if got := r.filterText(recorded); got != "not port 22 and host 10.0.0.5" {
+		t.Errorf("%q", got)
+	}
+	r.notes.size = maxNotes
+	if got := r.filterText(recorded); got != "not port 22 and …" {
+		t.Errorf("cut for room: %q, want it marked", got)
+	}
+}

@@ -101,13 +101,18 @@ func (r *pcapngReader) u64(b []byte) uint64 {
 	return binary.LittleEndian.Uint64(b)
 }
 
-// filterText reads an if_filter: a type byte, 0 for an expression.
+// filterText reads an if_filter: a type byte, 0 for an expression. One that is cut for room ends so that it cannot be taken
+// for another: "not port 22 and host 10.0.0.5" must not become "not port 22".
 func (r *pcapngReader) filterText(value []byte) string {
 	switch {
 	case len(value) == 0:
 		return ""
 	case value[0] == 0:
-		return r.notes.text(value[1:])
+		text := r.notes.text(value[1:])
+		if len(text) < len(value)-1 {
+			text += "…"
+		}
+		return text
 	}
 	return binaryFilter
 }
