@@ -31,6 +31,8 @@ Examples:
       was everything there that a vMotion needs, while it ran?
   flowvet check lab.pcap --inventory lab.yaml --format text --format json=report.json --format csv=report.csv
       several formats in one run
+  flowvet check lab.pcap --inventory lab.yaml -f 'host 10.0.0.5 and not port 22'
+      judge part of a capture; docs/filters.md says which expressions
   flowvet check lab.pcap --inventory lab.yaml --only undocumented --machine esx01
       narrow the report; the exit status stays that of the whole
   tcpdump -w - -i eth1 | flowvet check - --inventory lab.yaml
@@ -48,6 +50,7 @@ type checkFlags struct {
 	during        []string
 	window        string
 	captureFilter string
+	filter        filterFlags
 	sees          []string
 	dedup         bool
 	maxFlows      int
@@ -65,6 +68,7 @@ func (f *checkFlags) bind(flags *flagSet) {
 	flags.StringVar(&f.asOf, "as-of", "", "the `TIME` (RFC 3339) at which exceptions are looked at (default now)")
 	flags.StringArrayVar(&f.during, "during", nil, "an `OPERATION` that ran, such as vmotion: its rows are required (repeatable)")
 	flags.StringVar(&f.window, "window", "", "when it ran: `START/END`, both in RFC 3339 (default: the whole capture)")
+	f.filter.bind(flags)
 	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, where the file does not say")
 	flags.StringArrayVar(&f.sees, "sees", nil, "a prefix, address or machine (`WHAT`) that the captures are known to see (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
@@ -110,6 +114,9 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
+	if err := f.filter.check(inputs); err != nil {
+		return statusUsage, err
+	}
 	if err := f.output.prepare(sinks, append(f.files(), names(inputs)...)); err != nil {
 		return statusOutput, err
 	}
@@ -122,7 +129,11 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 
 // evaluate reads the inputs and judges them, by inferred roles where no inventory is given.
 func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*capture.Input) (*match.Result, error) {
-	options := capture.Options{Dedup: f.dedup, MaxFlows: f.maxFlows, Keep: machines(grounds.Inventory)}
+	keep, err := keeper(grounds.Filter)
+	if err != nil {
+		return nil, err
+	}
+	options := capture.Options{Dedup: f.dedup, Filter: keep, MaxFlows: f.maxFlows, Keep: machines(grounds.Inventory)}
 	captures := p.read(inputs, options, f.quiet)
 	if grounds.Inventory == nil {
 		grounds.Inventory = inventory.Suggest(grounds.Catalog, tables(captures)...)
@@ -176,6 +187,9 @@ func (f *checkFlags) grounds() (g match.Grounds, err error) {
 	if g.Catalog, err = loadCatalog(!f.noBuiltin, f.catalogs); err != nil {
 		return g, err
 	}
+	if g.Filter, err = f.filter.load(); err != nil {
+		return g, err
+	}
 	if f.inventory != "" {
 		if g.Inventory, err = inventory.Load(f.inventory, g.Catalog); err != nil {
 			return g, usageError{err}
@@ -204,7 +218,7 @@ func check(g match.Grounds) error {
 
 // files returns the files of the user's that an output must not overwrite.
 func (f *checkFlags) files() []string {
-	return slices.Concat(f.catalogs, []string{f.inventory, f.exceptions})
+	return slices.Concat(f.catalogs, []string{f.inventory, f.exceptions, f.filter.dump})
 }
 
 // exceptionsMax is one byte more than an exceptions file may have: enough to see that it is too large.
