@@ -1,6 +1,10 @@
 package match
 
-import "flowvet/capture"
+import (
+	"slices"
+
+	"flowvet/capture"
+)
 
 // happening is what the packets of one flow show happened.
 type happening struct {
@@ -50,7 +54,7 @@ func has(s *capture.Side, any capture.Signs) bool { return s.Signs&any != 0 }
 
 // handshake reads a flow with both SYN and SYN+ACK.
 func handshake(i, r *capture.Side, s seen) happening {
-	if has(i, capture.ACK) || has(r, capture.ACK) {
+	if completed(i, r) {
 		if has(i, capture.Payload) || has(r, capture.Payload) {
 			return happening{outcome: Success, detail: "data"}
 		}
@@ -60,6 +64,18 @@ func handshake(i, r *capture.Side, s seen) happening {
 		return happening{outcome: HalfOpen}
 	}
 	return happening{outcome: Pending}
+}
+
+// completed reports whether a handshake was: the responder went on, or the initiator acknowledged its SYN+ACK. Who forges
+// the initiator's address does not see that number; a guess is right once in 65,536.
+func completed(i, r *capture.Side) bool {
+	if has(r, capture.ACK|capture.Payload) {
+		return true
+	}
+	const unscaled = 1 << 16 // the most that is under way before a window is scaled (RFC 7323)
+	return has(i, capture.ACK) && slices.ContainsFunc(r.ISNs, func(isn uint32) bool {
+		return i.AckMin-(isn+1) < unscaled || i.AckMax-(isn+1) < unscaled
+	})
 }
 
 // unansweredSYN reads a flow with a SYN and no SYN+ACK.
@@ -84,6 +100,8 @@ func unansweredSYN(i, r *capture.Side, s seen) happening {
 // withoutSYN reads a flow with a SYN+ACK whose SYN was not seen.
 func withoutSYN(i, r *capture.Side, s seen) happening {
 	switch later := laterACK(i, r.SYNACKAt) || laterACK(r, r.SYNACKAt); {
+	case has(i, capture.RST) && !has(i, capture.ACK|capture.Payload):
+		return happening{outcome: HalfOpen} // the answer to nothing, whatever came after it
 	case later && i.Packets == 0 && s.forward:
 		return happening{outcome: OneSided} // the initiator can be seen, and did not take part
 	case later && i.Packets == 0:
@@ -92,8 +110,6 @@ func withoutSYN(i, r *capture.Side, s seen) happening {
 		return happening{outcome: Success, detail: "data"}
 	case later:
 		return happening{outcome: Success, detail: "established"}
-	case has(i, capture.RST):
-		return happening{outcome: HalfOpen}
 	}
 	return happening{outcome: OneSided}
 }
