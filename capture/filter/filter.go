@@ -44,6 +44,9 @@ func (f *Filter) Compile(link uint16) (*Program, error) {
 // CompileLive makes the program for a Linux socket, which keeps the first snap bytes of a frame. The kernel takes the
 // outermost VLAN tag out of a frame before the filter sees it: "vlan" looks for it there as well, and all else sees such a
 // frame as untagged, as tcpdump does live.
+//
+// A kernel may refuse a program within the limit of instructions for want of memory: with net.core.optmem_max at 131,072
+// bytes, Linux 6.18 took one of 2,022 instructions and none of 3,950.
 func (f *Filter) CompileLive(link uint16, snap uint32) (*Program, error) {
 	l, err := newLayout(link)
 	if err != nil {

@@ -169,3 +169,26 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseDump runs whatever passes the rules: it ends, and stays within the frame and the memory.
+func FuzzParseDump(f *testing.F) {
+	f.Add("2\n48 0 0 0\n6 0 0 1\n", []byte("\x45"))
+	f.Add("8\n40 0 0 12\n21 0 5 2048\n48 0 0 23\n21 0 3 6\n48 0 0 47\n69 0 1 2\n6 0 0 262144\n6 0 0 0\n", []byte("\x02"))
+	f.Add("6\n177 0 0 14\n72 0 0 16\n2 0 0 15\n97 0 0 15\n12 0 0 0\n22 0 0 0\n", []byte("\x02"))
+	f.Fuzz(func(t *testing.T, dump string, data []byte) {
+		parsed, err := filter.ParseDump(dump)
+		if err != nil {
+			return
+		}
+		for _, link := range filter.Links() {
+			p, err := parsed.Compile(link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Keeps(data, len(data))
+			if admits, sure := p.Admits(filter.Flow{DstPort: 443, Proto: 6}); admits && !sure {
+				t.Fatal("admits without being sure")
+			}
+		}
+	})
+}
