@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -64,6 +65,9 @@ func ParseExceptions(name string, data []byte, c *catalog.Catalog, inv *inventor
 	p := exceptionParser{name: name, cat: c, inv: inv, lines: map[string]int{}}
 	if len(data) > maxExceptionsSize {
 		return nil, p.errorf(0, "larger than %d bytes", maxExceptionsSize)
+	}
+	if !utf8.Valid(data) { // YAML may be UTF-16 too, of which no other file of a site's is
+		return nil, p.errorf(1, "is not UTF-8: save it as UTF-8")
 	}
 	var doc yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(data))

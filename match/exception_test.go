@@ -91,6 +91,7 @@ func TestBadExceptions(t *testing.T) {
 	}
 	for _, bad := range []struct{ what, old, with, want string }{
 		{"an empty file", good, "", `x.yaml:1: the file is empty: write "exceptions: []" for none`},
+		{"UTF-16", good, "\xff\xfee\x00", "x.yaml:1: is not UTF-8: save it as UTF-8"},
 		{"a list alone", good, "- a\n", `x.yaml:1: the file: "key: value" lines are expected`},
 		{"another key", "exceptions:", "exception:", `x.yaml:1: the file: unknown key "exception": did you mean "exceptions"?`},
 		{"no owner", "    owner: alice\n", "", `x.yaml:2: exception "EX-1": owner is missing`},
