@@ -62,7 +62,10 @@ func (j *judge) newPoint(c *capture.Capture, g *Grounds) *point {
 func captureInfo(c *capture.Capture) CaptureInfo {
 	info := CaptureInfo{
 		Name: c.Name, Format: c.Format, Size: c.Size, Packets: c.Table.Stats.Read, First: c.First, Last: c.Last,
-		Interfaces: c.Interfaces, Damage: c.Damage, Interrupted: c.Interrupted,
+		Interfaces: c.Interfaces, Damage: c.Damage, Damages: c.Damages, Interrupted: c.Interrupted,
+		Compression: c.Compression, Expanded: c.Expanded, Shift: c.Shift,
+		Duplicates: c.Table.Stats.Duplicates, Removed: c.Table.Stats.Skipped[capture.IgnoredDuplicate],
+		Names: c.Names, Named: c.Named, Comments: c.Comments, Commented: c.Commented,
 	}
 	info.Folded.Flows, info.Folded.Packets = c.Table.Stats.FoldedFlows, c.Table.Stats.FoldedPackets
 	for _, i := range c.Interfaces {

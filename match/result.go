@@ -403,9 +403,19 @@ type CaptureInfo struct {
 	Received, Drops uint64
 	AckedUnseen     float64 // fraction of acknowledged TCP bytes that the capture does not hold
 	HalfCapture     bool
-	FilterSuspected string // in words; empty: not suspected
-	Damage          *capture.Damage
+	FilterSuspected string          // in words; empty: not suspected
+	Damage          *capture.Damage // the first
+	Damages         []capture.Damage
 	Interrupted     bool
+	Compression     string // of the file; empty: none
+	Expanded        int64  // bytes it expanded to
+	Shift           int64  // nanoseconds by which its clock was corrected
+	Duplicates      uint64 // packets seen twice
+	Removed         uint64 // of these, left out
+	Names           []capture.Name
+	Comments        []string
+	Named           uint64 // names and comments in the file, also those that were not kept
+	Commented       uint64
 	Folded          FlowCount // what of it the flow table had no room for
 }
 

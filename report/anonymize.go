@@ -35,6 +35,9 @@ func Anonymize(r *match.Result, o Options, key string) (*match.Result, Options) 
 	c.register(r, o)
 	hidden := c.copy(reflect.ValueOf(r)).Interface().(*match.Result)
 	resort(hidden)
+	for i := range hidden.Captures {
+		hideNotes(&hidden.Captures[i])
+	}
 	o.Anonymized = true
 	o.Machine = c.machine(r, o.Machine)
 	o.Files = each(o.Files, c.p.text)

@@ -45,6 +45,7 @@ func secrets() (*match.Result, []string) {
 		c.Name = fmt.Sprintf("/secret-folder/secret-file%d.pcapng", i)
 		c.Filter, c.FilterSuspected = "host secret-filter", "every packet is of 10.0.0.12"
 		c.Interfaces = []capture.Interface{{Name: "secret-nic", Filter: "host secret-filter", Description: "the port of secret-host01"}}
+		c.Comments, c.Names = []string{"a secret-remark of secret-person"}, []capture.Name{{Addr: addr("10.0.0.12"), Name: "secret-name"}}
 	}
 	r.Captures[1].Name = "/secret-folder/secret-file.pcapng"
 	for i := range r.Findings {

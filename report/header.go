@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"flowvet/capture"
 	"flowvet/inventory"
 	"flowvet/match"
 )
@@ -61,6 +60,9 @@ func (t *teller) captures(h *facts) {
 			continue
 		}
 		h.capture(c)
+		if t.o.Verbose {
+			h.comments(c)
+		}
 	}
 }
 
@@ -78,11 +80,11 @@ func (t *teller) captureTotal() string {
 
 // remarkable reports whether a capture supports less than a whole one would.
 func remarkable(c *match.CaptureInfo) bool {
-	return c.Damage != nil || c.Interrupted || c.HalfCapture || c.FilterSuspected != "" || c.Filter != "" || c.Drops > 0
+	return c.Damage != nil || c.Shift != 0 || duplicated(c) >= leastDuplicates || c.Interrupted || c.HalfCapture || c.FilterSuspected != "" || c.Filter != "" || c.Drops > 0
 }
 
 func (h *facts) capture(c *match.CaptureInfo) {
-	line := fmt.Sprintf(": %s, %s", Terminal(c.Format), count(c.Packets, "packet"))
+	line := fmt.Sprintf(": %s, %s", format(c), count(c.Packets, "packet"))
 	if c.Packets > 0 {
 		line += ", " + between(c.First, c.Last)
 	}
@@ -94,15 +96,7 @@ func (h *facts) capture(c *match.CaptureInfo) {
 	if c.FilterSuspected != "" {
 		h.add("", span{"FILTER SUSPECTED: " + Terminal(c.FilterSuspected), doubt})
 	}
-	switch {
-	case c.Damage == nil:
-	case c.Format == capture.FormatFlows:
-		h.add("", span{fmt.Sprintf("REFUSED: %s at byte %d: %s; nothing in it is judged",
-			Terminal(c.Name), c.Damage.Offset, Terminal(c.Damage.Reason)), bad})
-	default:
-		h.add("", span{fmt.Sprintf("PARTIAL: %s ends early at byte %d: %s; what came before is judged",
-			Terminal(c.Name), c.Damage.Offset, Terminal(c.Damage.Reason)), bad})
-	}
+	h.damage(c)
 	if c.Interrupted {
 		h.add("", span{fmt.Sprintf("INTERRUPTED: %s was read up to byte %d; what came before is judged", Terminal(c.Name), c.Size), bad})
 	}
@@ -117,6 +111,11 @@ func lossAndFilter(c *match.CaptureInfo) []string {
 	parts := []string{loss}
 	if c.AckedUnseen > 0 {
 		parts = append(parts, fmt.Sprintf("%.1f %% of acknowledged TCP bytes not seen", 100*c.AckedUnseen))
+	}
+	for _, part := range []string{duplicates(c), shift(c)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
 	}
 	if c.Filter == "" {
 		return append(parts, "no filter recorded")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"flowvet/capture"
 	"flowvet/catalog"
@@ -51,19 +52,23 @@ func jsonCaptureOf(c *match.CaptureInfo) jsonCapture {
 		Name: c.Name, Format: c.Format, Bytes: c.Size, Packets: c.Packets, Interfaces: each(c.Interfaces, jsonInterfaceOf),
 		Filter: c.Filter, DropsRecorded: c.DropsRecorded, Received: c.Received, Drops: c.Drops, AckedUnseen: c.AckedUnseen,
 		HalfCapture: c.HalfCapture, FilterSuspected: c.FilterSuspected, Interrupted: c.Interrupted,
+		Compression: c.Compression, Expanded: c.Expanded, Shift: time.Duration(c.Shift).Seconds(), Duplicates: c.Duplicates,
+		Damages: each(c.Damages, jsonDamageOf), Comments: list(c.Comments), Commented: c.Commented,
+		Names: each(c.Names, jsonNameOf), Named: c.Named,
 	}
 	if c.Packets > 0 {
 		j.First, j.Last = instantExact(c.First), instantExact(c.Last)
 	}
 	if c.Damage != nil {
-		j.Damage = &jsonDamage{c.Damage.Offset, c.Damage.Reason}
+		first := jsonDamageOf(*c.Damage)
+		j.Damage = &first
 	}
 	return j
 }
 
 func jsonInterfaceOf(i capture.Interface) jsonInterface {
 	j := jsonInterface{
-		Name: i.Name, LinkType: uint16(i.Link), SnapLength: i.SnapLen, Filter: i.Filter,
+		Name: i.Name, Describes: i.Description, LinkType: uint16(i.Link), SnapLength: i.SnapLen, Filter: i.Filter,
 		Start: instantExact(i.Start), End: instantExact(i.End),
 	}
 	if i.Counted {

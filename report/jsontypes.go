@@ -47,7 +47,10 @@ type jsonWindow struct {
 type jsonCapture struct {
 	Name            string          `json:"name"`
 	Format          string          `json:"format"`
+	Compression     string          `json:"compression,omitempty"`
 	Bytes           int64           `json:"bytes"`
+	Expanded        int64           `json:"expanded_bytes,omitempty"`
+	Shift           float64         `json:"shift_seconds,omitempty"`
 	Packets         uint64          `json:"packets"`
 	First           string          `json:"first,omitempty"`
 	Last            string          `json:"last,omitempty"`
@@ -60,16 +63,30 @@ type jsonCapture struct {
 	HalfCapture     bool            `json:"half_capture"`
 	FilterSuspected string          `json:"filter_suspected,omitempty"`
 	Damage          *jsonDamage     `json:"damage,omitempty"`
+	Damages         []jsonDamage    `json:"damages"`
 	Interrupted     bool            `json:"interrupted"`
+	Duplicates      uint64          `json:"duplicates"`
+	Comments        []string        `json:"comments"`
+	Commented       uint64          `json:"comment_count"`
+	Names           []jsonName      `json:"names"`
+	Named           uint64          `json:"name_count"`
 }
 
 type jsonDamage struct {
-	Offset int64  `json:"offset"`
-	Reason string `json:"reason"`
+	Offset   int64  `json:"offset"`
+	Reason   string `json:"reason"`
+	Expanded bool   `json:"of_expanded_data,omitempty"`
+	Skipped  int64  `json:"bytes_passed_over,omitempty"`
+}
+
+type jsonName struct {
+	Address string `json:"address"`
+	Name    string `json:"name"`
 }
 
 type jsonInterface struct {
 	Name       string  `json:"name,omitempty"`
+	Describes  string  `json:"description,omitempty"`
 	LinkType   uint16  `json:"link_type"`
 	SnapLength uint32  `json:"snap_length"`
 	Filter     string  `json:"filter,omitempty"`
