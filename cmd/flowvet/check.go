@@ -54,6 +54,7 @@ type checkFlags struct {
 	sees          []string
 	dedup         bool
 	maxFlows      int
+	inputs        inputFlags
 	failOn        string
 	output        outputFlags
 	quiet         bool
@@ -73,6 +74,7 @@ func (f *checkFlags) bind(flags *flagSet) {
 	flags.StringArrayVar(&f.sees, "sees", nil, "a prefix, address or machine (`WHAT`) that the captures are known to see (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
 	flags.IntVar(&f.maxFlows, "max-flows", byMemory, "tell at most `N` flows apart, 0 for any number; of more, strangers' are only summed up (default: by the memory there is)")
+	f.inputs.bind(flags)
 	flags.StringVar(&f.failOn, "fail-on", "error", "exit status 1 from this `LEVEL` on: error, warning or none (default error)")
 	f.output.bind(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no notes on standard error")
@@ -117,6 +119,9 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if err := f.filter.check(inputs); err != nil {
 		return statusUsage, err
 	}
+	if err := f.inputs.apply(inputs); err != nil {
+		return statusUsage, err
+	}
 	if err := f.output.prepare(sinks, append(f.files(), names(inputs)...)); err != nil {
 		return statusOutput, err
 	}
@@ -133,7 +138,9 @@ func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*captu
 	if err != nil {
 		return nil, err
 	}
-	options := capture.Options{Dedup: f.dedup, Filter: keep, MaxFlows: f.maxFlows, Keep: machines(grounds.Inventory)}
+	options := capture.Options{
+		Dedup: f.dedup, Filter: keep, MaxExpanded: f.inputs.limit, MaxFlows: f.maxFlows, Keep: machines(grounds.Inventory),
+	}
 	captures := p.read(inputs, options, f.quiet)
 	if grounds.Inventory == nil {
 		grounds.Inventory = inventory.Suggest(grounds.Catalog, tables(captures)...)

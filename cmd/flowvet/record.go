@@ -34,6 +34,7 @@ type recordFlags struct {
 	read   []string
 	output string
 	dedup  bool
+	inputs inputFlags
 	quiet  bool
 }
 
@@ -42,6 +43,7 @@ func (f *recordFlags) bind(flags *flagSet) {
 	flags.StringVarP(&f.output, "output", "o", "", "write the flows to `FILE`, - for standard output")
 	flags.StringArrayVarP(&f.read, "read", "r", nil, "a capture to read, as the arguments `FILE` are (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
+	f.inputs.bind(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no notes on standard error")
 }
 
@@ -70,7 +72,11 @@ func (p *program) record(args []string) (int, error) {
 	if err := f.prepare(inputs); err != nil {
 		return statusOutput, err
 	}
-	captures := p.read(inputs, capture.Options{Dedup: f.dedup, MaxFlows: defaultMaxFlows()}, f.quiet)
+	if err := f.inputs.apply(inputs); err != nil {
+		return statusUsage, err
+	}
+	options := capture.Options{Dedup: f.dedup, MaxExpanded: f.inputs.limit, MaxFlows: defaultMaxFlows()}
+	captures := p.read(inputs, options, f.quiet)
 	return p.writeFlows(captures, f.output)
 }
 

@@ -35,6 +35,7 @@ func (f *checkFlags) bindVerify(flags *flagSet) {
 	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, as given to check")
 	flags.StringArrayVar(&f.sees, "sees", nil, "what the captures are known to see (`WHAT`), as given to check (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet, as given to check")
+	f.inputs.bind(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no notes on standard error")
 }
 
@@ -137,6 +138,9 @@ func (p *program) resultAgain(f *checkFlags, path string, e *report.Evidence, pa
 		return nil, err
 	}
 	if err := f.filter.check(inputs); err != nil {
+		return nil, err
+	}
+	if err := f.inputs.apply(inputs); err != nil {
 		return nil, err
 	}
 	return p.evaluate(f, grounds, inputs)
