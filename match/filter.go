@@ -24,6 +24,10 @@ type sieve struct {
 // admission is what a sieve does with a flow.
 type admission struct{ admits, sure bool }
 
+// maxSieves bounds the filters of one capture that are looked into: a file may record another for each of its interfaces,
+// whose number is its own to choose.
+const maxSieves = 8
+
 // sieves returns the filters that stand between the wire and the judgement: those that the capture records, the one the
 // user says it was made with, and the one that is applied while reading.
 func sieves(c *capture.Capture, g *Grounds) []*sieve {
@@ -36,14 +40,16 @@ func sieves(c *capture.Capture, g *Grounds) []*sieve {
 		if !slices.Contains(links, uint16(i.Link)) {
 			links = append(links, uint16(i.Link))
 		}
-		if i.Filter != "" && !slices.Contains(texts, i.Filter) {
+		if i.Filter != "" && len(texts) <= maxSieves && !slices.Contains(texts, i.Filter) {
 			texts = append(texts, i.Filter)
 		}
 	}
 	var all []*sieve
-	for _, text := range texts {
+	for n, text := range texts {
 		s := &sieve{text: text}
-		if f, err := filter.Parse(text); err != nil {
+		if n >= maxSieves {
+			s.problem = fmt.Sprintf("the capture records more than %d filters", maxSieves)
+		} else if f, err := filter.Parse(text); err != nil {
 			s.problem = err.Error()
 		} else {
 			s.compile(f, links)
@@ -172,18 +178,19 @@ func serviceName(f filter.Flow) string {
 	return fmt.Sprintf("%d/%s", port, capture.Proto(f.Proto))
 }
 
-// maxFilterPairs bounds the pairs of addresses that a filter is asked about; of more, it is not known what it does.
+// maxFilterPairs bounds the pairs of addresses, each in each VLAN, that a filter is asked about; of more, it is not known what
+// it does.
 const maxFilterPairs = 256
 
 // between returns what a sieve does with a service between any two addresses, in the VLANs where these were seen. Without
 // addresses an end is any client.
 func (s *sieve) between(p *point, service filter.Flow, from, to []netip.Addr) admission {
 	sum := admission{admits: true, sure: true}
-	pairs := addressPairs(from, to)
-	if len(pairs) == 0 || len(pairs) > maxFilterPairs {
+	pairs, vlans := addressPairs(from, to), p.vlans(from, to)
+	if len(pairs) == 0 || len(pairs)*len(vlans) > maxFilterPairs {
 		return admission{}
 	}
-	for _, vlan := range p.vlans(from, to) {
+	for _, vlan := range vlans {
 		service.VLAN, service.Tagged = vlan, vlan != 0
 		for _, pair := range pairs {
 			service.Src, service.Dst = pair.From, pair.To

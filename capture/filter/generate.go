@@ -9,6 +9,9 @@ import (
 // MaxProgram is the kernel's limit of instructions (BPF_MAXINSNS).
 const MaxProgram = 4096
 
+// errTooLong is a filter of more instructions than a kernel takes.
+var errTooLong = fmt.Errorf("filter: more than the %d instructions that a kernel takes: name networks instead of hosts", MaxProgram)
+
 // node is a test with where to go next. Nodes are built from the end of the program: both ways lead to lower numbers.
 type node struct {
 	test    test
@@ -25,7 +28,12 @@ const (
 type graph struct {
 	nodes []node
 	known map[node]int // equal nodes are built once
+	full  bool         // there were more than maxNodes
 }
+
+// maxNodes bounds the work on an expression that is too long anyway: of the tests in a list of hosts, a quarter goes when the
+// graph is simplified.
+const maxNodes = 2 * MaxProgram
 
 func newGraph() *graph { return &graph{nodes: make([]node, accepted+1), known: map[node]int{}} }
 
@@ -46,6 +54,10 @@ func (g *graph) add(c *cond, yes, no int) int {
 	n := node{c.test, yes, no}
 	if i, ok := g.known[n]; ok {
 		return i
+	}
+	if len(g.nodes) == maxNodes {
+		g.full = true
+		return rejected
 	}
 	g.nodes = append(g.nodes, n)
 	g.known[n] = len(g.nodes) - 1
@@ -117,6 +129,9 @@ type assembler struct {
 
 // assemble turns the graph from start on into a program that returns snap for a frame to keep, else 0.
 func (g *graph) assemble(start int, snap uint32) ([]bpf.RawInstruction, error) {
+	if g.full {
+		return nil, errTooLong
+	}
 	start = g.simplify(start)
 	in, reached := g.flow(start)
 	a := &assembler{at: make([]int, len(g.nodes))}
@@ -134,7 +149,7 @@ func (g *graph) assemble(start int, snap uint32) ([]bpf.RawInstruction, error) {
 		a.load(g.nodes[i].test.field, in[i])
 		a.at[i] = len(a.code) - 1
 		if len(a.code) > MaxProgram {
-			return nil, fmt.Errorf("filter: more than the %d instructions that a kernel takes; name networks instead of hosts", MaxProgram)
+			return nil, errTooLong
 		}
 	}
 	raw := make([]bpf.RawInstruction, len(a.code))

@@ -313,7 +313,7 @@ func TestRandomFiltersKeepWhatTheyMean(t *testing.T) {
 }
 
 // TestRandomFiltersKeepWhatTcpdumpKeeps leaves out the frames on which libpcap does not agree with itself: where a frame is
-// cut, what its optimiser finds needless to ask decides. A few dozen frames in a hundred thousand are.
+// cut, what its optimiser finds needless to ask decides. One decision in 400 is.
 func TestRandomFiltersKeepWhatTcpdumpKeeps(t *testing.T) {
 	if _, err := exec.LookPath("tcpdump"); err != nil {
 		t.Skip("no tcpdump here")
