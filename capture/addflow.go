@@ -39,7 +39,7 @@ func (f *Flow) key() key {
 	return key{
 		a:    addressOf(f.A.Addr()),
 		b:    addressOf(f.B.Addr()),
-		tail: uint64(f.A.Port())<<48 | uint64(f.B.Port())<<32 | uint64(f.Proto)<<16 | uint64(version),
+		tail: uint64(f.A.Port())<<48 | uint64(f.B.Port())<<32 | uint64(f.Segment)<<16 | uint64(f.Proto)<<8 | uint64(version),
 	}
 }
 

@@ -149,11 +149,18 @@ type Side struct {
 // MaxISNs caps the distinct initial sequence numbers a side keeps: beyond it the number of connections is "16 or more".
 const MaxISNs = 16
 
+// Segment is where flows of the same addresses are told apart because networks overlap: a VLAN id plus one; 0 is none.
+type Segment uint16
+
+// VLAN returns the VLAN id; false for none.
+func (s Segment) VLAN() (id uint16, ok bool) { return uint16(s) - 1, s != 0 }
+
 // Flow is one 5-tuple with both directions. A sorts before B (address, then port).
 // A flow known only from an ICMP quote has no packets on either side.
 type Flow struct {
 	A, B         netip.AddrPort
 	Proto        Proto
+	Segment      Segment // where segments overlap
 	FromA, FromB Side
 	Seconds      Seconds  // the seconds in which the flow had packets
 	VLANs        []uint16 // distinct VLAN ids seen, sorted, at most 16
@@ -183,6 +190,7 @@ type Stats struct {
 	EtherTypes      map[uint16]uint64 // what IgnoredNotIP was, by ethertype
 	Protocols       map[uint8]uint64  // what IgnoredICMP and IgnoredProtocol were, by protocol number
 	LinkTypes       map[Link]uint64   // what BadLinkType was
+	VLANs           map[uint16]uint64 // packets by VLAN id, of those that have one
 	QuotesRejected  uint64            // ICMP unreachables whose quote names no usable flow
 
 	FragmentsJoined  uint64 // later fragments that went where their first did

@@ -10,7 +10,7 @@ import (
 // would be 64 bytes, and every record a pointer for the garbage collector to follow.
 type key struct {
 	a, b address
-	tail uint64 // port of a, port of b, protocol, family: 16 bits each
+	tail uint64 // port of a, port of b, segment: 16 bits each; protocol, family: 8 bits each
 }
 
 // address is an address as 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. Within a family it sorts as netip.Addr does.
@@ -46,7 +46,7 @@ func (a address) addrPort(f family, port uint16) netip.AddrPort {
 
 // key returns the packet's 5-tuple, and which end of it the sender is: 0 for A, 1 for B. A flow with itself has one side.
 func (p *Packet) key() (k key, from int) {
-	tail := uint64(p.Proto)<<16 | uint64(p.family)
+	tail := uint64(p.Proto)<<8 | uint64(p.family)
 	if p.dst.less(p.src) || p.src == p.dst && p.dstPort < p.srcPort {
 		return key{p.dst, p.src, tail | uint64(p.dstPort)<<48 | uint64(p.srcPort)<<32}, 1
 	}
@@ -57,11 +57,15 @@ func (p *Packet) key() (k key, from int) {
 func (k *key) flow() Flow {
 	f := family(k.tail)
 	return Flow{
-		A:     k.a.addrPort(f, uint16(k.tail>>48)),
-		B:     k.b.addrPort(f, uint16(k.tail>>32)),
-		Proto: Proto(k.tail >> 16),
+		A:       k.a.addrPort(f, uint16(k.tail>>48)),
+		B:       k.b.addrPort(f, uint16(k.tail>>32)),
+		Proto:   Proto(k.tail >> 8),
+		Segment: Segment(k.tail >> 16),
 	}
 }
+
+// in puts the flow into a segment; the key was of none.
+func (k *key) in(s Segment) { k.tail |= uint64(s) << 16 }
 
 // record is a flow as the table keeps it: five cache lines, of which a packet touches the first and its side's two. What
 // few flows have is in rare.

@@ -148,6 +148,7 @@ func (d *decoder) stats(s *Stats) {
 	readCounted(d, &s.EtherTypes)
 	readCounted(d, &s.Protocols)
 	readCounted(d, &s.LinkTypes)
+	readCounted(d, &s.VLANs)
 	d.must(len(d.b) == 0, "a statistics section is too long")
 	d.must(s.Balanced(), "the counters do not add up")
 }
@@ -178,6 +179,10 @@ func (d *decoder) flow(kind byte, base int64, file uint32) Flow {
 	a, b := d.address(0, kind&flowIPv6 != 0), d.address(1, kind&flowIPv6 != 0)
 	f.A, f.B = netip.AddrPortFrom(a, d.port()), netip.AddrPortFrom(b, d.port())
 	d.must(f.A.Compare(f.B) <= 0, "the ends of a flow are the wrong way round")
+	if kind&flowSegment != 0 {
+		f.Segment = Segment(d.port())
+		d.must(f.Segment > 0 && f.Segment <= maxVLANID+1, "a segment of no VLAN")
+	}
 	if kind&flowVLANs != 0 {
 		f.VLANs = readSet(d, maxVLANs, d.port)
 	}

@@ -79,6 +79,7 @@ func (e *encoder) stats(s *Stats) {
 	e.countedBy(countedBy(s.EtherTypes))
 	e.countedBy(countedBy(s.Protocols))
 	e.countedBy(countedBy(s.LinkTypes))
+	e.countedBy(countedBy(s.VLANs))
 }
 
 // statsCounters returns the counters of s by the names they have in a flows file: those of the reasons are the reasons'.
@@ -122,6 +123,9 @@ func (e *encoder) flow(f *Flow, base int64) {
 	e.address(1, f.B.Addr())
 	e.port(f.A.Port())
 	e.port(f.B.Port())
+	if f.Segment != 0 {
+		e.port(uint16(f.Segment))
+	}
 	if len(f.VLANs) > 0 {
 		e.byte(byte(len(f.VLANs)))
 		for _, vlan := range f.VLANs {
@@ -154,6 +158,9 @@ func (f *Flow) kind() (kind byte) {
 	}
 	if len(f.VLANs) > 0 {
 		kind |= flowVLANs
+	}
+	if f.Segment != 0 {
+		kind |= flowSegment
 	}
 	return kind
 }

@@ -57,7 +57,8 @@ const (
 	flowSideA               // A sent something or was quoted
 	flowSideB               // B did
 	flowVLANs               // VLAN ids follow
-	flowKinds   = flowUDP | flowIPv6 | flowSideA | flowSideB | flowVLANs
+	flowSegment             // a segment comes before them
+	flowKinds   = flowUDP | flowIPv6 | flowSideA | flowSideB | flowVLANs | flowSegment
 	flowSeconds = 0x80 // stands alone: more seconds of the flow before
 )
 

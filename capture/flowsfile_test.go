@@ -92,7 +92,7 @@ func TestFlowsFileHoldsEveryField(t *testing.T) {
 	want, side := everything()
 	for table, i := reflect.ValueOf(*want.Table), 0; i < table.NumField(); i++ {
 		name := table.Type().Field(i).Name
-		if setting := slices.Contains([]string{"MaxFlows", "Pool", "Keep"}, name); token.IsExported(name) && !setting && table.Field(i).IsZero() {
+		if setting := slices.Contains([]string{"MaxFlows", "Pool", "Keep", "Segments"}, name); token.IsExported(name) && !setting && table.Field(i).IsZero() {
 			t.Errorf("Table.%s is not tried", name)
 		}
 	}
@@ -144,7 +144,7 @@ func everything() (*Capture, Side) {
 	}
 	c.Table.AddFlow(&Flow{
 		A: netip.MustParseAddrPort("10.0.0.1:1"), B: netip.MustParseAddrPort("10.0.0.2:2"), Proto: UDP, FromB: side,
-		VLANs: []uint16{3, 4}, Seconds: Seconds{{1, 2}, {6, 6}},
+		Segment: 4, VLANs: []uint16{3, 4}, Seconds: Seconds{{1, 2}, {6, 6}},
 	})
 	return &c, side
 }
@@ -217,7 +217,7 @@ func TestFlowsFileKeepsItsNumbers(t *testing.T) {
 	if ReverseARP != 1 || GratuitousARP != 2 {
 		t.Errorf("the kinds of events are %d and %d, want 1 and 2", ReverseARP, GratuitousARP)
 	}
-	for i, kind := range []int{flowUDP, flowIPv6, flowSideA, flowSideB, flowVLANs} {
+	for i, kind := range []int{flowUDP, flowIPv6, flowSideA, flowSideB, flowVLANs, flowSegment} {
 		if kind != 1<<i {
 			t.Errorf("flow bit %d is %#x, want %#x", i, kind, 1<<i)
 		}

@@ -20,6 +20,8 @@ type Options struct {
 	MaxFlows int
 	Pool     *Pool
 	Keep     func(netip.Addr) bool
+	// Segments tells the same addresses in different VLANs apart: Table.Segments.
+	Segments bool
 	// Progress, if not nil, is told now and then how much has been read, from the goroutine that reads.
 	Progress func(bytes int64, packets uint64)
 }
@@ -31,7 +33,7 @@ const (
 
 // newTable returns an empty table as the options want it.
 func (o *Options) newTable() *Table {
-	return &Table{MaxFlows: o.MaxFlows, Pool: o.Pool, Keep: o.Keep}
+	return &Table{MaxFlows: o.MaxFlows, Pool: o.Pool, Keep: o.Keep, Segments: o.Segments}
 }
 
 // gatherer takes the packets of one source into a table.

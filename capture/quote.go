@@ -81,5 +81,6 @@ func (p *Packet) Quote() (Quote, bool) {
 		}
 		q.Kind |= QuotedSYN
 	}
+	inner.HasVLAN, inner.VLAN = p.HasVLAN, p.VLAN // it came back the way it went
 	return q, true
 }

@@ -17,6 +17,8 @@ type Table struct {
 	// Others is who was seen sending to whom in IP packets that make no flow (ICMP and other protocols): evidence that
 	// the capture sees that direction. It is complete once [Input.Read] or [Table.Merge] has returned.
 	Others map[Pair]Seconds
+	// Segments makes flows of the same addresses in different VLANs different flows.
+	Segments bool
 	// MaxFlows caps the flows the table holds by itself, and Pool lends room for more; 0 = no cap. What a full table evicts
 	// is in Folded. The addresses for which Keep is true are protected: flows of others go first.
 	MaxFlows int
@@ -29,8 +31,9 @@ type Table struct {
 	Tunnels map[Tunnel]uint64
 	Events  []Event
 
-	tunnels  map[conduit]uint64 // not yet in Tunnels
-	others   map[Pair]*runBag   // not yet in Others
+	tunnels  map[conduit]uint64     // not yet in Tunnels
+	vlans    *[maxVLANID + 1]uint64 // not yet in Stats.VLANs
+	others   map[Pair]*runBag       // not yet in Others
 	index    index
 	chunks   [][]record // chunk i holds firstChunk<<i records
 	n        uint32
@@ -154,6 +157,9 @@ func (t *Table) Add(p *Packet, ns int64, ref Ref) {
 		t.Stats.Truncated++
 	}
 	k, from := p.key()
+	if t.Segments && p.HasVLAN {
+		k.in(Segment(p.VLAN) + 1)
+	}
 	r := t.record(t.flow(&k))
 	h := &r.sides[from]
 	if p.Signs&(SYN|SYNACK) != 0 {
@@ -190,14 +196,31 @@ func (t *Table) read(p *Packet) {
 	if p.Signs&Cast != 0 {
 		t.Stats.Broadcasts++
 	}
+	if p.HasVLAN {
+		t.countVLAN(p.VLAN)
+	}
 	if p.tunnel.kind != 0 {
 		t.addTunnel(p.tunnel.conduit)
 	}
 }
 
+// maxVLANID is the largest VLAN id (IEEE 802.1Q: 12 bits).
+const maxVLANID = 0xfff
+
+// countVLAN counts a tagged packet. An array does it in a tenth of the time of a map.
+func (t *Table) countVLAN(id uint16) {
+	if t.vlans == nil {
+		t.vlans = new([maxVLANID + 1]uint64)
+	}
+	t.vlans[id&maxVLANID]++
+}
+
 // Quote counts an ICMP unreachable as evidence for the flow it quotes, which need not have been seen.
 func (t *Table) Quote(q Quote, ns int64, ref Ref) {
 	k, from := q.Packet.key()
+	if t.Segments && q.Packet.HasVLAN {
+		k.in(Segment(q.Packet.VLAN) + 1)
+	}
 	r := t.record(t.flow(&k))
 	t.addQuote(r, from, q.Kind, ns, ref)
 }
@@ -289,7 +312,21 @@ func (t *Table) settle() {
 		t.Others[pair] = t.Others[pair].Union(bag.settle())
 	}
 	t.others = nil
+	t.settleVLANs()
 	t.settleTransport()
+}
+
+// settleVLANs completes Stats.VLANs.
+func (t *Table) settleVLANs() {
+	if t.vlans == nil {
+		return
+	}
+	for id, n := range t.vlans {
+		if n > 0 {
+			count(&t.Stats.VLANs, uint16(id), n)
+		}
+	}
+	t.vlans = nil
 }
 
 // floorSecond returns the whole second of a time, also before 1970.
@@ -439,12 +476,16 @@ func (s *Stats) Merge(u *Stats) {
 	for k, n := range u.LinkTypes {
 		count(&s.LinkTypes, k, n)
 	}
+	for k, n := range u.VLANs {
+		count(&s.VLANs, k, n)
+	}
 }
 
 // Clone returns a copy that shares nothing with s.
 func (s *Stats) Clone() Stats {
 	c := *s
 	c.EtherTypes, c.Protocols, c.LinkTypes = maps.Clone(s.EtherTypes), maps.Clone(s.Protocols), maps.Clone(s.LinkTypes)
+	c.VLANs = maps.Clone(s.VLANs)
 	return c
 }
 

@@ -25,7 +25,7 @@ func sorted(t *Table) []Flow {
 		if c := a.B.Compare(b.B); c != 0 {
 			return c
 		}
-		return int(a.Proto) - int(b.Proto)
+		return int(a.Proto)<<16 + int(a.Segment) - int(b.Proto)<<16 - int(b.Segment)
 	})
 	return flows
 }
@@ -103,13 +103,16 @@ func TestTheLaw(t *testing.T) {
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		traffic := randomTraffic(rng, 1+rng.IntN(400))
-		var want Table
+		want := Table{Segments: seed%2 == 1}
 		for i := range traffic {
 			traffic[i].into(&want)
 		}
 		want.settle()
 
 		parts := make([]Table, 1+rng.IntN(6))
+		for i := range parts {
+			parts[i].Segments = want.Segments
+		}
 		for _, i := range rng.Perm(len(traffic)) {
 			traffic[i].into(&parts[rng.IntN(len(parts))])
 		}
