@@ -51,6 +51,7 @@ func check(p *problems, d draft, c *catalog.Catalog) *Inventory {
 	}
 	k.v.Uses, _ = k.services("", d.uses)
 	k.ports(d.ports)
+	k.segments(d.segments)
 	for _, w := range d.views {
 		k.view(w)
 	}
@@ -63,6 +64,17 @@ func check(p *problems, d draft, c *catalog.Catalog) *Inventory {
 		k.warn(d)
 	}
 	return k.v
+}
+
+// segments reads whether the same addresses may be other hosts in other VLANs.
+func (k *checker) segments(w word) {
+	switch {
+	case !w.given() || w.text == "distinct":
+	case w.text == "overlap":
+		k.v.Overlapping = true
+	default:
+		k.addf(w.line, "segments %s: write overlap where VLANs use the same addresses, else distinct", display(w.text))
+	}
 }
 
 func (k *checker) networks(list []draftNetwork) {

@@ -19,6 +19,7 @@ type draft struct {
 	uses     []word
 	ports    []draftPort
 	views    []draftView
+	segments word
 }
 
 type draftMachine struct {

@@ -12,6 +12,7 @@ import (
 type tuple struct {
 	a, b  netip.AddrPort
 	proto capture.Proto
+	in    capture.Segment
 }
 
 // joined yields the flows of several tables. Two captures may hold one side each of a flow: such halves are yielded as
@@ -26,7 +27,7 @@ func joined(tables []*capture.Table) iter.Seq[capture.Flow] {
 	}
 	const fromA, fromB = 1, 2
 	seed := maphash.MakeSeed()
-	hash := func(f *capture.Flow) uint64 { return maphash.Comparable(seed, tuple{f.A, f.B, f.Proto}) }
+	hash := func(f *capture.Flow) uint64 { return maphash.Comparable(seed, tuple{f.A, f.B, f.Proto, f.Segment}) }
 	sides := map[uint64]uint8{}
 	for f := range chained(tables) {
 		switch {
@@ -41,7 +42,7 @@ func joined(tables []*capture.Table) iter.Seq[capture.Flow] {
 		for f := range chained(tables) {
 			whole := f.FromA.Packets > 0 && f.FromB.Packets > 0
 			if !whole && sides[hash(&f)] == fromA|fromB {
-				key := tuple{f.A, f.B, f.Proto}
+				key := tuple{f.A, f.B, f.Proto, f.Segment}
 				halves[key] = join(halves[key], f)
 			} else if !yield(f) {
 				return
@@ -70,7 +71,7 @@ func chained(tables []*capture.Table) iter.Seq[capture.Flow] {
 
 // join adds a half of a flow to what is known of it.
 func join(f, half capture.Flow) capture.Flow {
-	f.A, f.B, f.Proto = half.A, half.B, half.Proto
+	f.A, f.B, f.Proto, f.Segment = half.A, half.B, half.Proto, half.Segment
 	f.FromA, f.FromB = joinSide(f.FromA, half.FromA), joinSide(f.FromB, half.FromB)
 	f.Seconds = f.Seconds.Union(half.Seconds)
 	return f

@@ -30,6 +30,7 @@
 //	  - {prefix: 10.20.9.0/24, name: admins, roles: [client-pc], plane: mgmt}
 //	sites: [main, recovery]            # when present, a machine's site must be one of them
 //	uses: [dns, ntp, ha]               # services the whole site uses: their rows become required
+//	segments: overlap                  # VLANs use the same addresses: their flows are told apart; else distinct
 //	ports: {R285: 1902}                # the site's own port of a configurable row
 //	capture:                           # what a capture file sees: a glob on its name; prefixes, addresses, machines
 //	  - {file: 'mgmt-*.pcap', sees: [10.20.0.0/24, esx01]}
@@ -128,9 +129,11 @@ type Inventory struct {
 	Uses     []string          // services the whole site uses
 	Ports    map[string]uint16 // the site's own port of a configurable row, by row id
 	Views    []View
-	Inferred bool     // made by Suggest, not by a person
-	Warnings []string // one line each, found while loading
-	index    index
+	// Overlapping says that the same addresses may be other hosts in other VLANs.
+	Overlapping bool
+	Inferred    bool     // made by Suggest, not by a person
+	Warnings    []string // one line each, found while loading
+	index       index
 }
 
 // Placed is what the inventory says of one address.

@@ -48,6 +48,7 @@ networks:
   - {prefix: "fd00:9::/64", roles: [vi-client]}
 sites: [main, recovery]
 uses: [dns, ntp, ha]
+segments: overlap
 ports: {R285: 1902}
 capture:
   - {file: 'mgmt-*.pcap', sees: [10.20.0.0/24, filer, 10.20.2.1]}
@@ -115,7 +116,7 @@ func TestWhatALabDeclares(t *testing.T) {
 	esx01 := v.Machine("esx01")
 	got := []any{
 		esx01.Products, esx01.Cluster, esx01.Site, esx01.ManagedBy, esx01.Unmanaged, esx01.Uses, esx01.NotUses,
-		esx01.Line, v.Machine("esx09").Unmanaged, v.Machine("nobody") == nil, v.Sites, v.Uses, v.Ports, v.Warnings,
+		esx01.Line, v.Machine("esx09").Unmanaged, v.Machine("nobody") == nil, v.Sites, v.Uses, v.Ports, v.Overlapping, v.Warnings,
 	}
 	want := []any{
 		[]catalog.Deployed{{Family: "ESX", Version: "4.1"}},
@@ -125,7 +126,7 @@ func TestWhatALabDeclares(t *testing.T) {
 		6, true, true,
 		[]string{"main", "recovery"},
 		[]string{"dns", "ntp", "ha"},
-		map[string]uint16{"R285": 1902},
+		map[string]uint16{"R285": 1902}, true,
 		[]string(nil),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

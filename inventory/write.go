@@ -32,6 +32,9 @@ func (v *Inventory) WriteYAML(w io.Writer) error {
 	}
 	y.list("", "sites", v.Sites)
 	y.list("", "uses", v.Uses)
+	if v.Overlapping {
+		y.line("segments: overlap")
+	}
 	if len(v.Ports) > 0 {
 		y.line("ports:")
 	}

@@ -41,6 +41,11 @@ func readYAML(p *problems, text []byte) draft {
 		"sites": func(n *yaml.Node) { d.sites, d.hasSites = r.words(n, `"sites"`), true },
 		"uses":  func(n *yaml.Node) { d.uses = r.words(n, `"uses"`) },
 		"ports": func(n *yaml.Node) { d.ports = r.ports(n) },
+		"segments": func(n *yaml.Node) {
+			if !isNull(n) {
+				d.segments = r.word(n, `"segments"`)
+			}
+		},
 		"capture": func(n *yaml.Node) {
 			r.list(n, `"capture"`, func(n *yaml.Node) { d.views = append(d.views, r.view(n)) })
 		},
