@@ -13,6 +13,7 @@ type key struct {
 	initiator, responder netip.Addr
 	proto                capture.Proto
 	port                 uint16
+	segment              capture.Segment
 }
 
 // conv is a conversation while its flows are gathered.
@@ -42,16 +43,23 @@ const oneWayDetail = 1
 
 // pairPort is a port used between two addresses, by either.
 type pairPort struct {
-	a, b  netip.Addr
+	pair
 	proto capture.Proto
 	port  uint16
 }
 
+// pair is two addresses in a segment; directed where it says so.
+type pair struct {
+	a, b    netip.Addr
+	segment capture.Segment
+}
+
 // service is a responder port of one address.
 type service struct {
-	addr  netip.Addr
-	proto capture.Proto
-	port  uint16
+	addr    netip.Addr
+	segment capture.Segment
+	proto   capture.Proto
+	port    uint16
 }
 
 // gather turns flows into conversations.
@@ -61,18 +69,18 @@ type gather struct {
 	end     func(int64) int64 // when the capture of a moment ends
 	window  Window
 	orients []orientation // by the table's order of flows
-	weak    map[[2]netip.Addr]bool
+	weak    map[pair]bool
 	shared  map[pairPort]int
 	serves  map[service]bool
-	wanted  map[capture.Pair]bool // directions whose observability decides an outcome; true once seen
+	wanted  map[pair]bool // directions whose observability decides an outcome; true once seen
 	convs   map[key]*conv
 }
 
 // conversations gathers every flow of the table into conversations, sorted by key.
 func (j *judge) conversations(t *capture.Table, window Window, end func(int64) int64) []*conv {
 	g := &gather{
-		j: j, table: t, end: end, window: window, orients: make([]orientation, 0, t.Len()), weak: map[[2]netip.Addr]bool{},
-		shared: map[pairPort]int{}, serves: map[service]bool{}, wanted: map[capture.Pair]bool{}, convs: map[key]*conv{},
+		j: j, table: t, end: end, window: window, orients: make([]orientation, 0, t.Len()), weak: map[pair]bool{},
+		shared: map[pairPort]int{}, serves: map[service]bool{}, wanted: map[pair]bool{}, convs: map[key]*conv{},
 	}
 	for f := range t.Flows {
 		g.orient(&f)
@@ -92,8 +100,8 @@ func (j *judge) conversations(t *capture.Table, window Window, end func(int64) i
 }
 
 func compareConvs(a, b *conv) int {
-	return cmp.Or(a.Initiator.Compare(b.Initiator), a.Responder.Compare(b.Responder),
-		cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
+	return cmp.Or(a.Initiator.Compare(b.Initiator), cmp.Compare(a.Segment, b.Segment),
+		a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
 }
 
 // orient reads one flow by itself, and notes what other flows must tell.
@@ -102,16 +110,16 @@ func (g *gather) orient(f *capture.Flow) {
 	g.orients = append(g.orients, o)
 	a, b := f.A.Addr(), f.B.Addr()
 	if o.pending {
-		g.weak[[2]netip.Addr{a, b}] = true
+		g.weak[pair{a, b, f.Segment}] = true
 	}
 	if o.certainty == Certain {
-		g.serves[service{g.responder(f, o), f.Proto, o.port}] = true
+		g.serves[service{g.responder(f, o), f.Segment, f.Proto, o.port}] = true
 	}
 	if f.FromA.Packets == 0 {
-		g.wanted[capture.Pair{From: a, To: b}] = false
+		g.wanted[pair{a, b, f.Segment}] = false
 	}
 	if f.FromB.Packets == 0 {
-		g.wanted[capture.Pair{From: b, To: a}] = false
+		g.wanted[pair{b, a, f.Segment}] = false
 	}
 }
 
@@ -124,25 +132,25 @@ func (g *gather) responder(f *capture.Flow, o orientation) netip.Addr {
 
 // look walks the flows once for what single flows could not tell: ports that flows of a pair share, directions seen.
 func (g *gather) look() {
-	mark := func(from, to netip.Addr, packets uint64) {
-		p := capture.Pair{From: from, To: to}
+	mark := func(from, to netip.Addr, s capture.Segment, packets uint64) {
+		p := pair{from, to, s}
 		if _, ok := g.wanted[p]; ok && packets > 0 {
 			g.wanted[p] = true
 		}
 	}
 	for f := range g.table.Flows {
 		a, b := f.A.Addr(), f.B.Addr()
-		mark(a, b, f.FromA.Packets)
-		mark(b, a, f.FromB.Packets)
-		if g.weak[[2]netip.Addr{a, b}] {
-			g.shared[pairPort{a, b, f.Proto, f.A.Port()}]++
+		mark(a, b, f.Segment, f.FromA.Packets)
+		mark(b, a, f.Segment, f.FromB.Packets)
+		if p := (pair{a, b, f.Segment}); g.weak[p] {
+			g.shared[pairPort{p, f.Proto, f.A.Port()}]++
 			if f.B.Port() != f.A.Port() {
-				g.shared[pairPort{a, b, f.Proto, f.B.Port()}]++
+				g.shared[pairPort{p, f.Proto, f.B.Port()}]++
 			}
 		}
 	}
 	for p := range g.table.Others {
-		mark(p.From, p.To, 1)
+		mark(p.From, p.To, 0, 1)
 	}
 }
 
@@ -153,10 +161,10 @@ func (g *gather) settle(f *capture.Flow, o orientation) orientation {
 	}
 	a, b := f.A.Addr(), f.B.Addr()
 	weight := func(end netip.Addr, port uint16) int {
-		if g.serves[service{end, f.Proto, port}] {
+		if g.serves[service{end, f.Segment, f.Proto, port}] {
 			return 1 << 30
 		}
-		return g.shared[pairPort{a, b, f.Proto, port}]
+		return g.shared[pairPort{pair{a, b, f.Segment}, f.Proto, port}]
 	}
 	atA, atB := weight(a, f.A.Port()), weight(b, f.B.Port())
 	if atA == atB || max(atA, atB) < 2 {
@@ -172,11 +180,11 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 	if !o.fromA {
 		i, r, from, to = r, i, to, from
 	}
-	k := key{from.Addr(), to.Addr(), f.Proto, o.port}
+	k := key{from.Addr(), to.Addr(), f.Proto, o.port, f.Segment}
 	c := g.convs[k]
 	if c == nil {
 		c = &conv{i: g.j.end(k.initiator), r: g.j.end(k.responder)}
-		c.Initiator, c.Responder, c.Proto, c.Port = k.initiator, k.responder, k.proto, k.port
+		c.Initiator, c.Responder, c.Proto, c.Port, c.Segment = k.initiator, k.responder, k.proto, k.port, k.segment
 		if !g.window.IsZero() {
 			c.inside = new(tally)
 		}
@@ -189,8 +197,8 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 	c.deciding(o, i, r, from.Port())
 	c.fromFTPData = c.fromFTPData || f.Proto == capture.TCP && from.Port() == 20
 	h := happened(f.Proto, i, r, seen{
-		forward: g.wanted[capture.Pair{From: from.Addr(), To: to.Addr()}],
-		reverse: g.wanted[capture.Pair{From: to.Addr(), To: from.Addr()}],
+		forward: g.wanted[pair{from.Addr(), to.Addr(), f.Segment}],
+		reverse: g.wanted[pair{to.Addr(), from.Addr(), f.Segment}],
 		end:     g.end,
 	})
 	if o.basis == BasisUDPReply && h.outcome == OneSided {

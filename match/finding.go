@@ -19,7 +19,7 @@ func (j *judge) findings(convs []*conv, window Window, x *excepter) (in []*judge
 	documented := j.leaders(convs, window)
 	failed := newCrowd(x)
 	for i, c := range convs {
-		if i > 0 && c.Initiator != convs[i-1].Initiator && len(failed.members) > 0 {
+		if i > 0 && !c.sameInitiator(convs[i-1]) && len(failed.members) > 0 {
 			in = append(in, failed.close()...)
 			failed = newCrowd(x)
 		}
@@ -37,6 +37,11 @@ func (j *judge) findings(convs []*conv, window Window, x *excepter) (in []*judge
 		in = append(in, f)
 	}
 	return mergeGroups(append(in, failed.close()...)), out
+}
+
+// sameInitiator reports whether one host, as far as addresses tell, began both.
+func (c *Conversation) sameInitiator(d *conv) bool {
+	return c.Initiator == d.Initiator && c.Segment == d.Segment
 }
 
 // settle judges a conversation, and fixes its outcome.
@@ -95,7 +100,7 @@ func (j *judge) finding(c *conv, r ruling, window Window) *judged {
 	f.ID = findingID(&f.Conversation)
 	f.Filter = displayFilter(&f.Conversation)
 	if f.Basis == BasisSymmetricPort && len(f.readings) > 0 && f.Bucket() == Documented {
-		f.Filter = pairFilter(f.Initiator, f.Responder, portFilter(f.Proto.String(), f.readings[0].perm.Ports))
+		f.Filter = inSegment(f.Segment, pairFilter(f.Initiator, f.Responder, portFilter(f.Proto.String(), f.readings[0].perm.Ports)))
 	}
 	if f.Bucket() == Undocumented && f.Verdict != WrongDirection {
 		f.readings = nil // nobody asks again, and those of a million findings are gigabytes
@@ -175,8 +180,11 @@ func (j *judge) otherPlane(x *reading, q question) bool {
 // FTP.
 type leaders struct{ nfs, ftp map[parties]bool }
 
-// parties are a client and a server.
-type parties struct{ client, server netip.Addr }
+// parties are a client and a server, in one segment.
+type parties struct {
+	client, server netip.Addr
+	segment        capture.Segment
+}
 
 // leaders finds them. An attempt is no excuse for what follows it.
 func (j *judge) leaders(convs []*conv, window Window) leaders {
@@ -191,7 +199,7 @@ func (j *judge) leaders(convs []*conv, window Window) leaders {
 			continue
 		}
 		f := j.finding(c, r, window)
-		switch p := (parties{c.Initiator, c.Responder}); {
+		switch p := (parties{c.Initiator, c.Responder, c.Segment}); {
 		case f.Bucket() != Documented:
 		case ftp:
 			l.ftp[p] = true
@@ -207,7 +215,7 @@ func (l leaders) excuse(f *judged) {
 	if f.Bucket() != Undocumented || f.Verdict == GroupCast {
 		return
 	}
-	there, back := parties{f.Initiator, f.Responder}, parties{f.Responder, f.Initiator}
+	there, back := parties{f.Initiator, f.Responder, f.Segment}, parties{f.Responder, f.Initiator, f.Segment}
 	passive := l.ftp[there] && f.Proto == capture.TCP && f.Port >= 1024
 	active := l.ftp[back] && f.ftpData && f.Port >= 1024
 	if l.nfs[there] || passive || active {
@@ -231,7 +239,7 @@ func mergeGroups(fs []*judged) []*judged {
 			merged = append(merged, f)
 			continue
 		}
-		k := key{initiator: f.Initiator, proto: f.Proto, port: f.Port}
+		k := key{initiator: f.Initiator, proto: f.Proto, port: f.Port, segment: f.Segment}
 		first, ok := at[k]
 		if !ok {
 			f.Groups = []netip.Addr{f.Responder}
@@ -276,16 +284,28 @@ func findingID(c *Conversation) string {
 	if len(c.Groups) > 0 {
 		responder = "group"
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s>%s/%s/%d", c.Initiator, responder, c.Proto, c.Port))
+	text := fmt.Appendf(nil, "%s>%s/%s/%d", c.Initiator, responder, c.Proto, c.Port)
+	if vlan, ok := c.Segment.VLAN(); ok {
+		text = fmt.Appendf(text, "/vlan%d", vlan)
+	}
+	sum := sha256.Sum256(text)
 	return "F" + hex.EncodeToString(sum[:6])
 }
 
 // displayFilter is a Wireshark display filter that shows the conversation.
 func displayFilter(c *Conversation) string {
 	if len(c.Groups) > 1 {
-		return fmt.Sprintf("%s.src == %s && %s.dstport == %d", family(c.Initiator), c.Initiator, c.Proto, c.Port)
+		return inSegment(c.Segment, fmt.Sprintf("%s.src == %s && %s.dstport == %d", family(c.Initiator), c.Initiator, c.Proto, c.Port))
 	}
-	return pairFilter(c.Initiator, c.Responder, portFilter(c.Proto.String(), catalog.Ports{Lo: c.Port, Hi: c.Port}))
+	return inSegment(c.Segment, pairFilter(c.Initiator, c.Responder, portFilter(c.Proto.String(), catalog.Ports{Lo: c.Port, Hi: c.Port})))
+}
+
+// inSegment narrows a display filter to the VLAN of a segment.
+func inSegment(s capture.Segment, filter string) string {
+	if vlan, ok := s.VLAN(); ok {
+		return fmt.Sprintf("vlan.id == %d && %s", vlan, filter)
+	}
+	return filter
 }
 
 func pairFilter(a, b netip.Addr, ports string) string {
@@ -309,5 +329,6 @@ func family(a netip.Addr) string {
 // compareFindings is the order of every report: bucket, level, ends, transport, port.
 func compareFindings(a, b *Finding) int {
 	return cmp.Or(cmp.Compare(a.Bucket(), b.Bucket()), -cmp.Compare(a.Level, b.Level), a.Initiator.Compare(b.Initiator),
-		a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
+		a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port),
+		cmp.Compare(a.Segment, b.Segment))
 }

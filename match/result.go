@@ -205,6 +205,7 @@ type Conversation struct {
 	Groups               []netip.Addr // every group the sender reached, of a group-cast finding; sorted
 	Proto                capture.Proto
 	Port                 uint16
+	Segment              capture.Segment // where VLANs are told apart
 	Basis                Basis
 	Certainty            Certainty
 	Outcome              Outcome
