@@ -83,58 +83,6 @@ func extensions(n int) (chain string) {
 	return chain
 }
 
-// TestFault18ChosenKeys chooses 20,000 flows that would all begin in one of 64 places of a table whose hash is known, and
-// adds them to tables as they are: the hash is another one in each, and a flow is found after less than four looks.
-func TestFault18ChosenKeys(t *testing.T) {
-	const flows, places = 20_000, 64
-	known := index{}
-	known.grow()
-	var chosen []Packet
-	for i := uint64(0); len(chosen) < flows; i++ {
-		p := Packet{Proto: UDP, family: familyIPv4, src: address{0, mapped4 | i}, dst: address{0, mapped4 | 1<<24}, srcPort: uint16(i >> 24), dstPort: 902}
-		k, _ := p.key()
-		if known.tag(&k)&0xffff < places {
-			chosen = append(chosen, p)
-		}
-	}
-	secret := known.seed
-	for range 3 {
-		var table Table
-		for i := range chosen {
-			table.Add(&chosen[i], int64(i), Ref{Frame: uint64(i + 1)})
-		}
-		if table.index.seed == secret {
-			t.Fatal("two tables have one seed")
-		}
-		if got := probes(&table.index); got >= 4 {
-			t.Errorf("%.1f looks on average, want less than 4", got)
-		} else {
-			t.Logf("%d chosen flows: %.2f looks on average", table.Len(), got)
-		}
-	}
-	var aimed Table
-	aimed.index.grow()
-	aimed.index.seed = secret
-	for i := range chosen[:2000] {
-		aimed.Add(&chosen[i], int64(i), Ref{Frame: uint64(i + 1)})
-	}
-	if got := probes(&aimed.index); got < 100 {
-		t.Errorf("%.1f looks where the hash is known: the flows are not chosen well", got)
-	}
-}
-
-// probes returns how many slots are looked at to find a flow, on average.
-func probes(x *index) float64 {
-	looks, n := 0, 0
-	for slot, e := range x.slots {
-		if e != 0 {
-			looks += int((uint32(slot)-uint32(e>>32))&x.mask) + 1
-			n++
-		}
-	}
-	return float64(looks) / float64(n)
-}
-
 // TestFault19EverySetIsBounded sends what is different in every packet, and looks at every set that a table keeps: it holds
 // no more than its cap, and a counter says what found no room.
 func TestFault19EverySetIsBounded(t *testing.T) {
