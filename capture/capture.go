@@ -265,8 +265,10 @@ type Capture struct {
 	Comments    []string // what it says of itself and its packets: the first 100, up to 1 KiB of each; hostile
 	Named       uint64   // names in the file
 	Commented   uint64   // comments in the file
+	Sample      Sample   // of its packets: tells captures apart that show the same
 	Table       *Table
 
-	file uint32     // what Ref.File is in Table
-	held []*Capture // of a flows file: the captures in it
+	sampled int        // hashes wanted in Sample; 0: maxSample
+	file    uint32     // what Ref.File is in Table
+	held    []*Capture // of a flows file: the captures in it
 }

@@ -24,6 +24,7 @@ type Input struct {
 	// Shift is added to every time the input states, because the clock it was captured by was off by that much.
 	Shift time.Duration
 
+	sample int         // hashes to keep of its packets
 	info   fs.FileInfo // nil for standard input
 	stream *openStream // already open, because it cannot be opened twice; nil: open the file by its name
 }
@@ -76,7 +77,11 @@ func Open(paths []string, stdin io.Reader) ([]*Input, error) {
 		return nil, errors.Join(errs...)
 	}
 	slices.SortStableFunc(o.inputs, func(a, b *Input) int { return cmp.Compare(a.sortKey(), b.sortKey()) })
-	return once(o.inputs), nil
+	inputs := once(o.inputs)
+	for _, in := range inputs {
+		in.sample = sampleOf(len(inputs))
+	}
+	return inputs, nil
 }
 
 // sortKey puts standard input first.

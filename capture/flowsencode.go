@@ -49,6 +49,7 @@ func (e *encoder) capture(c *Capture) {
 	e.damages(c)
 	e.number(c.Commented)
 	e.number(c.Named)
+	e.flag(c.Sample.Whole)
 	e.number(uint64(c.Table.Len()))
 }
 

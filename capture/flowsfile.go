@@ -35,6 +35,7 @@ const (
 	sectionTunnels    = 7
 	sectionEvents     = 8
 	sectionNotes      = 9
+	sectionSample     = 10
 	sectionOptional   = 128
 )
 
@@ -187,6 +188,7 @@ func (f *flowsWriter) capture(c *Capture) {
 	f.tunnels(c)
 	f.events(c)
 	f.notes(c)
+	f.sample(c)
 }
 
 // flows writes the flows in the order of their keys.

@@ -67,3 +67,19 @@ func (d *decoder) damages(c *Capture) {
 		c.Damage = &c.Damages[0]
 	}
 }
+
+// sample writes the hashes of packets that captures are compared by.
+func (f *flowsWriter) sample(c *Capture) {
+	for _, h := range c.Sample.Hashes {
+		f.section.long(h)
+	}
+	f.flushRest(sectionSample)
+}
+
+// takeHash reads one of them.
+func (d *decoder) takeHash(c *Capture) {
+	h, hashes := d.long(), c.Sample.Hashes
+	d.must(len(hashes) == 0 || h > hashes[len(hashes)-1], "a sample is out of order")
+	d.must(len(hashes) < maxSample, "a sample is too large")
+	c.Sample.Hashes = append(hashes, h)
+}

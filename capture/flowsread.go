@@ -242,6 +242,8 @@ func (r *flowsReader) item() func(c *Capture) {
 		return d.takeEvent
 	case sectionNotes:
 		return d.takeNote
+	case sectionSample:
+		return d.takeHash
 	}
 	return nil
 }

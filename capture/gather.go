@@ -48,6 +48,7 @@ type gatherer struct {
 	good, any  span // of packets with a good time stamp, of all
 	digest     uint64
 	shift      int64 // nanoseconds added to every time
+	sampler    sampler
 }
 
 // span is an interval of time; empty until something is in it.
@@ -65,7 +66,7 @@ func (s *span) add(ns int64) {
 }
 
 func newGatherer(opt Options) *gatherer {
-	return &gatherer{table: opt.newTable(), file: opt.File, drop: opt.Dedup, filter: opt.Filter, duplicates: newDuplicates()}
+	return &gatherer{table: opt.newTable(), file: opt.File, drop: opt.Dedup, filter: opt.Filter, duplicates: newDuplicates(), sampler: newSampler(maxSample)}
 }
 
 // interval returns the times of the first and last packet: of those with a good time stamp, or of all when none has one.
@@ -115,6 +116,9 @@ func (g *gatherer) take(f *Frame) {
 	if g.filter != nil && !g.filter(f) {
 		t.AddSkipped(p, IgnoredFiltered, f.Link, f.Nanos)
 		return
+	}
+	if len(p.transport) >= 8 {
+		g.sampler.add(p.hash())
 	}
 	if g.duplicates.seen(p, f.Nanos) {
 		t.Stats.Duplicates++

@@ -13,7 +13,7 @@ import (
 // or a file that has gone is part of what it returns, together with everything that could be read. Standard input and pipes
 // can be read once. A flows file holds several captures: [Input.ReadAll] returns them.
 func (in *Input) Read(ctx context.Context, opt Options) *Capture {
-	c := &Capture{Name: in.Name, Format: in.Format, Compression: in.Compression, Shift: int64(in.Shift), file: opt.File}
+	c := &Capture{Name: in.Name, Format: in.Format, Compression: in.Compression, Shift: int64(in.Shift), file: opt.File, sampled: in.sample}
 	from, err := in.open()
 	if err != nil {
 		c.Damages = []Damage{{Reason: err.Error()}}
@@ -72,6 +72,9 @@ func (c *Capture) read(ctx context.Context, w *window, opt Options) {
 func (c *Capture) readStream(ctx context.Context, s *stream, opt Options) {
 	g := newGatherer(opt)
 	g.shift = c.Shift
+	if c.sampled > 0 {
+		g.sampler.most = c.sampled
+	}
 	err := c.gather(ctx, s, g, opt)
 	if err == nil {
 		err = s.shrunk()
@@ -101,7 +104,7 @@ func (c *Capture) readStream(ctx context.Context, s *stream, opt Options) {
 		c.Size, c.Expanded = s.expander.position(), ended
 	}
 	c.Interfaces = s.interfaces
-	c.Digest = g.digest
+	c.Digest, c.Sample = g.digest, g.sampler.sample()
 	c.Table = g.finish()
 }
 

@@ -103,6 +103,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 		Warnings: slices.Clone(g.Inventory.Warnings),
 	}
 	r.warnInapplicable(j, &g)
+	r.warnOverlaps(captures)
 	j.findCasts(captures)
 	points := j.points(g, captures, r)
 	table := merged(captures)
