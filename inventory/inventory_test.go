@@ -126,7 +126,8 @@ func TestWhatALabDeclares(t *testing.T) {
 		6, true, true,
 		[]string{"main", "recovery"},
 		[]string{"dns", "ntp", "ha"},
-		map[string]uint16{"R285": 1902}, true,
+		map[string]uint16{"R285": 1902},
+		true,
 		[]string(nil),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
