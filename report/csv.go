@@ -21,7 +21,7 @@ func csvHeader() []string {
 		"packets_sent", "packets_received", "bytes_sent", "bytes_received", "first", "last", "evidence_file", "evidence_frame",
 		"rows", "near", "hypotheses", "scan",
 		"class", "subject", "subject_end", "candidates", "required", "in_view", "coverage", "reason", "reason_detail", "remedy",
-		"filter",
+		"filter", "segment",
 	}
 }
 
@@ -82,6 +82,9 @@ func csvFinding(r *match.Result, o Options, f *match.Finding) map[string]string 
 	if f.Evidence.Frame > 0 {
 		cells["evidence_file"] = captureName(r, o, f.Evidence.File)
 		cells["evidence_frame"] = strconv.FormatUint(f.Evidence.Frame, 10)
+	}
+	if id, ok := f.Segment.VLAN(); ok {
+		cells["segment"] = strconv.Itoa(int(id))
 	}
 	if f.Scan > 0 {
 		cells["scan"] = strconv.Itoa(f.Scan)

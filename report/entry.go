@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"flowvet/capture"
 	"flowvet/match"
 )
 
@@ -77,7 +78,7 @@ func (t *teller) headline(g *group, f *match.Finding) []span {
 		}
 		return []span{
 			{"scan-like", strong},
-			text("  " + endName(f.Initiator, f.From) + " -> " + target + ", " + count(g.scan.Ports, "port")),
+			text("  " + endName(f.Initiator, f.From) + " -> " + target + ", " + count(g.scan.Ports, "port") + inVLAN(f.Segment)),
 		}
 	}
 	most := listed
@@ -88,12 +89,20 @@ func (t *teller) headline(g *group, f *match.Finding) []span {
 		{f.Verdict.String(), strong},
 		text("  " + some(g.ends(t.r, initiator), most, "and")),
 		text(" -> " + some(g.ends(t.r, responder), most, "and")),
-		{"  " + service(f.Proto, f.Port), strong},
+		{"  " + service(f.Proto, f.Port) + inVLAN(f.Segment), strong},
 	}
 	if names := f.Qualifiers.Names(); len(names) > 0 {
 		line = append(line, span{"  [" + strings.Join(names, ", ") + "]", doubt})
 	}
 	return line
+}
+
+// inVLAN names the VLAN of a segment: ", vlan 10"; nothing where VLANs are not told apart.
+func inVLAN(s capture.Segment) string {
+	if id, ok := s.VLAN(); ok {
+		return fmt.Sprintf(", vlan %d", id)
+	}
+	return ""
 }
 
 // seen says how much there was, how it went, how the initiator is known, and in which packet.

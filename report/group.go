@@ -17,6 +17,7 @@ type circumstances struct {
 	level      match.Level
 	proto      capture.Proto
 	port       uint16
+	segment    capture.Segment
 	qualifiers match.Qualifiers
 	from, to   string // roles, joined
 	expired    string // the expired exception that would have applied
@@ -93,7 +94,7 @@ func (t *tally) groupOf(r *match.Result, f *match.Finding, causes map[circumstan
 		return scans[n]
 	}
 	key := circumstances{
-		verdict: f.Verdict, level: f.Level, proto: f.Proto, port: f.Port, qualifiers: f.Qualifiers,
+		verdict: f.Verdict, level: f.Level, proto: f.Proto, port: f.Port, segment: f.Segment, qualifiers: f.Qualifiers,
 		from: roles.of(f.Initiator, f.From), to: roles.of(f.Responder, f.To),
 	}
 	if e := f.Disposition.Expired; e != nil {

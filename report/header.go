@@ -30,6 +30,7 @@ func (t *teller) facts() []remark {
 	var h facts
 	t.captures(&h)
 	t.limits(&h)
+	t.vlans(&h)
 	t.transport(&h)
 	t.grounds(&h)
 	if t.o.Anonymized {

@@ -85,6 +85,7 @@ func jsonStatsOf(s *capture.Stats) jsonStats {
 		FragmentsJoined: s.FragmentsJoined, FragmentsEvicted: s.FragmentsEvicted,
 		TunnelsUncounted: s.TunnelsUncounted, EventsUncounted: s.EventsUncounted,
 		EtherTypes: keyed(s.EtherTypes, "0x%04x"), Protocols: keyed(s.Protocols, "%d"), LinkTypes: keyed(s.LinkTypes, "%d"),
+		VLANs: keyed(s.VLANs, "%d"),
 	}
 	j.FoldedFlows, j.FoldedPackets, j.Evictions, j.PairsRefused = s.FoldedFlows, s.FoldedPackets, s.Evictions, s.PairsRefused
 	ignored, undecodable := partsOf(s)
@@ -176,6 +177,9 @@ func jsonFindingOf(r *match.Result, o Options, f *match.Finding) *jsonFinding {
 		Allowed: each(f.Allowed, func(role catalog.Role) string { return string(role) }),
 		Near:    each(f.Near, jsonNearOf), Hypotheses: each(f.Hypotheses, jsonHypothesisOf), Exchanged: jsonReadingOf(f.Exchanged),
 		Disposition: jsonDispositionOf(f.Disposition), Scan: f.Scan, Filter: f.Filter,
+	}
+	if id, ok := f.Segment.VLAN(); ok {
+		j.Segment = &id
 	}
 	for outcome, n := range f.Outcomes {
 		if n > 0 {

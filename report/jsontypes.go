@@ -114,14 +114,15 @@ type jsonStats struct {
 	LinkTypes      map[string]uint64 `json:"unknown_link_types"`
 	QuotesRejected uint64            `json:"icmp_quotes_rejected"`
 
-	FragmentsJoined  uint64 `json:"fragments_joined"`
-	FragmentsEvicted uint64 `json:"fragments_evicted"`
-	TunnelsUncounted uint64 `json:"tunnels_uncounted"`
-	EventsUncounted  uint64 `json:"events_uncounted"`
-	FoldedFlows      uint64 `json:"folded_flows"`
-	FoldedPackets    uint64 `json:"folded_packets"`
-	Evictions        uint64 `json:"evictions"`
-	PairsRefused     uint64 `json:"pairs_refused"`
+	FragmentsJoined  uint64            `json:"fragments_joined"`
+	FragmentsEvicted uint64            `json:"fragments_evicted"`
+	TunnelsUncounted uint64            `json:"tunnels_uncounted"`
+	EventsUncounted  uint64            `json:"events_uncounted"`
+	FoldedFlows      uint64            `json:"folded_flows"`
+	FoldedPackets    uint64            `json:"folded_packets"`
+	Evictions        uint64            `json:"evictions"`
+	PairsRefused     uint64            `json:"pairs_refused"`
+	VLANs            map[string]uint64 `json:"vlans"`
 }
 
 type jsonRole struct {
@@ -220,6 +221,7 @@ type jsonFinding struct {
 	First             string           `json:"first,omitempty"`
 	Last              string           `json:"last,omitempty"`
 	VLANs             []uint16         `json:"vlans"`
+	Segment           *uint16          `json:"segment,omitempty"`
 	Evidence          *jsonEvidence    `json:"evidence,omitempty"`
 	EphemeralPort     uint16           `json:"ephemeral_port"`
 	Rows              []jsonRow        `json:"rows"`

@@ -1,7 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
 	"flowvet/match"
 )
@@ -63,4 +66,20 @@ func jsonFoldOf(f *match.Folded) jsonFold {
 		j.First, j.Last = instantExact(f.First), instantExact(f.Last)
 	}
 	return j
+}
+
+// vlansListed is how many VLANs a report for people names.
+const vlansListed = 16
+
+// vlans says, with -v, how many packets were in which VLAN: the busiest first.
+func (t *teller) vlans(h *facts) {
+	counts := t.r.Stats.VLANs
+	if !t.o.Verbose || len(counts) == 0 {
+		return
+	}
+	ids := slices.SortedFunc(maps.Keys(counts), func(a, b uint16) int {
+		return cmp.Or(-cmp.Compare(counts[a], counts[b]), cmp.Compare(a, b))
+	})
+	names := each(ids, func(id uint16) string { return fmt.Sprintf("%d (%s)", id, count(counts[id], "packet")) })
+	h.add("vlans", text(some(names, vlansListed, "and")))
 }
