@@ -54,6 +54,7 @@ type checkFlags struct {
 	sees          []string
 	dedup         bool
 	maxFlows      int
+	segment       string
 	inputs        inputFlags
 	failOn        string
 	output        outputFlags
@@ -73,6 +74,7 @@ func (f *checkFlags) bind(flags *flagSet) {
 	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, where the file does not say")
 	flags.StringArrayVar(&f.sees, "sees", nil, "a prefix, address or machine (`WHAT`) that the captures are known to see (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
+	bindSegment(flags, &f.segment)
 	flags.IntVar(&f.maxFlows, "max-flows", byMemory, "tell at most `N` flows apart, 0 for any number; of more, strangers' are only summed up (default: by the memory there is)")
 	f.inputs.bind(flags)
 	flags.StringVar(&f.failOn, "fail-on", "error", "exit status 1 from this `LEVEL` on: error, warning or none (default error)")
@@ -97,6 +99,9 @@ func (p *program) check(args []string) (int, error) {
 func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if len(paths) == 0 {
 		return statusUsage, usagef("check: no capture named: give a file, a folder, or - for standard input")
+	}
+	if err := checkSegment(f.segment); err != nil {
+		return statusUsage, err
 	}
 	if err := p.limit(f); err != nil {
 		return statusUsage, err
@@ -140,6 +145,7 @@ func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*captu
 	}
 	options := capture.Options{
 		Dedup: f.dedup, Filter: keep, MaxExpanded: f.inputs.limit, MaxFlows: f.maxFlows, Keep: machines(grounds.Inventory),
+		Segments: f.segment == byVLAN || grounds.Inventory != nil && grounds.Inventory.Overlapping,
 	}
 	captures := p.read(inputs, options, f.quiet)
 	if grounds.Inventory == nil {
@@ -151,6 +157,16 @@ func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*captu
 	}
 	return result, nil
 }
+
+// byVLAN is the value of --segment that tells VLANs apart.
+const byVLAN = "vlan"
+
+// bindSegment registers --segment.
+func bindSegment(flags *flagSet, segment *string) {
+	flags.StringVar(segment, "segment", "none", "`BY` what the same addresses are told apart: vlan, where networks overlap, or none (default none; an inventory can say segments: overlap)")
+}
+
+func checkSegment(word string) error { return oneOf("segment", word, byVLAN, "none") }
 
 // byMemory is the value of --max-flows that stands for what the memory of the machine allows.
 const byMemory = -1

@@ -31,11 +31,12 @@ file could not be written.
 
 // recordFlags is what the user asks of a recording, as written.
 type recordFlags struct {
-	read   []string
-	output string
-	dedup  bool
-	inputs inputFlags
-	quiet  bool
+	read    []string
+	output  string
+	dedup   bool
+	segment string
+	inputs  inputFlags
+	quiet   bool
 }
 
 // bind registers the flags.
@@ -43,6 +44,7 @@ func (f *recordFlags) bind(flags *flagSet) {
 	flags.StringVarP(&f.output, "output", "o", "", "write the flows to `FILE`, - for standard output")
 	flags.StringArrayVarP(&f.read, "read", "r", nil, "a capture to read, as the arguments `FILE` are (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
+	bindSegment(flags, &f.segment)
 	f.inputs.bind(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no notes on standard error")
 }
@@ -65,6 +67,9 @@ func (p *program) record(args []string) (int, error) {
 	case f.output == "-" && p.screen.is:
 		return statusUsage, usagef("record: standard output is a terminal, and a flows file is no text: write -o FILE")
 	}
+	if err := checkSegment(f.segment); err != nil {
+		return statusUsage, err
+	}
 	inputs, err := p.open(paths, f.quiet)
 	if err != nil {
 		return statusUsage, err
@@ -75,7 +80,9 @@ func (p *program) record(args []string) (int, error) {
 	if err := f.inputs.apply(inputs); err != nil {
 		return statusUsage, err
 	}
-	options := capture.Options{Dedup: f.dedup, MaxExpanded: f.inputs.limit, MaxFlows: defaultMaxFlows()}
+	options := capture.Options{
+		Dedup: f.dedup, MaxExpanded: f.inputs.limit, MaxFlows: defaultMaxFlows(), Segments: f.segment == byVLAN,
+	}
 	captures := p.read(inputs, options, f.quiet)
 	return p.writeFlows(captures, f.output)
 }

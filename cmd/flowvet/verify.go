@@ -36,12 +36,13 @@ func (f *checkFlags) bindVerify(flags *flagSet) {
 	flags.StringArrayVar(&f.sees, "sees", nil, "what the captures are known to see (`WHAT`), as given to check (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet, as given to check")
 	f.inputs.bind(flags)
+	bindSegment(flags, &f.segment)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no notes on standard error")
 }
 
 // verify checks evidence, and judges the captures again where they are given.
 func (p *program) verify(args []string) (int, error) {
-	f := checkFlags{failOn: "none"}
+	f := checkFlags{failOn: "none", maxFlows: defaultMaxFlows()}
 	flags := newFlagSet("verify", verifyUsage)
 	f.bindVerify(flags)
 	paths, err := flags.parse(p, args)
@@ -50,6 +51,9 @@ func (p *program) verify(args []string) (int, error) {
 	}
 	if len(paths) == 0 {
 		return statusUsage, usagef("verify: no evidence named: give a file that check wrote with --format jsonl")
+	}
+	if err := checkSegment(f.segment); err != nil {
+		return statusUsage, err
 	}
 	e, err := readEvidence(paths[0])
 	if err != nil {
