@@ -260,6 +260,8 @@ func holds(t *testing.T, name, s, out string) {
 		noFormula(t, s, out)
 	case "markdown":
 		noMarkup(t, s, out)
+	case "html":
+		noElement(t, s, out)
 	}
 }
 
@@ -297,6 +299,19 @@ func noFormula(t *testing.T, s, out string) {
 			if first, _ := utf8.DecodeRuneInString(strings.TrimSpace(cell)); strings.ContainsRune("=+-@＝＋－＠", first) && cell != "" {
 				t.Errorf("line %d of the CSV report of %q holds the formula %q", i+1, abridged(s), cell)
 			}
+		}
+	}
+}
+
+// noElement wants no element, comment, declaration or address of somebody else's in a page.
+func noElement(t *testing.T, s, out string) {
+	t.Helper()
+	for _, live := range []string{
+		"<script>alert", "<script>1", "<img src=x", "<svg/", "<iframe", "<![CDATA", "<?xml", "<!DOCTYPE a", "<details open ontoggle", "href=\"javascript:",
+		"href=\"http://evil", "src=\"http://evil",
+	} {
+		if at := strings.Index(out, live); at >= 0 {
+			t.Errorf("the page of %q holds %s: %q", abridged(s), live, out[max(0, at-40):min(len(out), at+40)])
 		}
 	}
 }
