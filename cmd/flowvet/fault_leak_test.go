@@ -33,9 +33,19 @@ func TestFault45NothingLeaks(t *testing.T) {
 		}
 	}
 	commands := [][]string{
-		{"check", "whole.pcap"}, {"check", "folder"}, {"check", "-"}, {"check", "missing"}, {"check", "text"}, {"check", "whole.pcap", "text"},
-		{"check", "whole.pcap.gz"}, {"check", "cut.pcap.gz"}, {"check", "text.gz"}, {"check", "folder", "--format", "json=report.json"},
-		{"record", "folder", "-o", "a.flows"}, {"check", "a.flows"}, {"inventory", "suggest", "folder"},
+		{"check", "whole.pcap"},
+		{"check", "folder"},
+		{"check", "-"},
+		{"check", "missing"},
+		{"check", "text"},
+		{"check", "whole.pcap", "text"},
+		{"check", "whole.pcap.gz"},
+		{"check", "cut.pcap.gz"},
+		{"check", "text.gz"},
+		{"check", "folder", "--format", "json=report.json"},
+		{"record", "folder", "-o", "a.flows"},
+		{"check", "a.flows"},
+		{"inventory", "suggest", "folder"},
 	}
 	var goroutines, descriptors int
 	for n := range rounds {
