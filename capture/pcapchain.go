@@ -78,7 +78,7 @@ func (r *pcapReader) examine(offset int64, h *recordHeader) error {
 // of the file or farther than a packet is long it is, if it is not odd throughout; of any other it has to be shown that
 // no chain within a packet's length goes farther. One that is cut with the file has to have begun well.
 func (r *pcapReader) believable(b []byte, o oddity, t *trail, complete bool) bool {
-	begun := t.cut && o&oddEmpty == 0 && (t.records == 0 || t.sound > 0 || o&oddTime == 0)
+	begun := t.cut && o&oddEmpty == 0 && (t.records == 0 || t.leads || o&oddTime == 0)
 	switch {
 	case t.ends && !t.empty:
 		return true
@@ -113,6 +113,7 @@ func (c pcapChain) begin(at int) trail { return c.trail(at) }
 func (c pcapChain) next(b []byte, t *trail) fit {
 	rest := b[t.at:]
 	if len(rest) < pcapRecordHeader {
+		t.leads = true
 		return open
 	}
 	h := c.header(rest)
@@ -121,6 +122,7 @@ func (c pcapChain) next(b []byte, t *trail) fit {
 	case h.captured > maxRecord, o != 0 && !c.lenient, o&oddTime != 0 && o&oddSize != 0, o&oddEmpty != 0 && t.empty:
 		return broken
 	case len(rest) < pcapRecordHeader+int(h.captured):
+		t.leads = o == 0
 		return open
 	}
 	t.at += pcapRecordHeader + int(h.captured)

@@ -50,6 +50,7 @@ type trail struct {
 	sound     int  // records without any oddity
 	lastSound int  // where the last of those ends
 	ends      bool // exactly where the file does
+	leads     bool // to a record that is cut, and sound as far as it goes
 	cut       bool // by the end of the file, or of the bytes at hand
 	spans     bool // chainSpan bytes or more, or all bytes at hand
 

@@ -6,10 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"sort"
+	"strconv"
+	"strings"
 	"testing"
 
 	"flowvet/capture/capturetest"
@@ -155,6 +161,12 @@ end 60
 // fullDamage asks for all of the damage and cut tests; .ci/run takes a sample.
 const fullDamage = "FLOWVET_FULL"
 
+// sortedSeeds returns the captures that damage is done to, and their names in order.
+func sortedSeeds(t testing.TB) (map[string][]byte, []string) {
+	seeds := damageSeeds(t)
+	return seeds, slices.Sorted(maps.Keys(seeds))
+}
+
 // TestNoDamageInventsAPacket is faults 2 and 5: whatever happens to a file behind its header, every packet that is delivered
 // began a record of the file before, and the packets before the damage are all there.
 func TestNoDamageInventsAPacket(t *testing.T) {
@@ -162,11 +174,9 @@ func TestNoDamageInventsAPacket(t *testing.T) {
 	if os.Getenv(fullDamage) != "" {
 		files = 10_000
 	}
-	seeds := damageSeeds(t)
-	names := make([]string, 0, len(seeds))
+	seeds, names := sortedSeeds(t)
 	boundaries := make(map[string]map[int64]bool, len(seeds))
 	for name, data := range seeds {
-		names = append(names, name)
 		all, err := starts(data)
 		if !errors.Is(err, io.EOF) {
 			t.Fatalf("%s: %v", name, err)
@@ -176,7 +186,6 @@ func TestNoDamageInventsAPacket(t *testing.T) {
 			boundaries[name][at] = true
 		}
 	}
-	slices.Sort(names)
 	var whole, kept, phantoms int
 	for i := range files {
 		name := names[i%len(names)]
@@ -194,4 +203,132 @@ func TestNoDamageInventsAPacket(t *testing.T) {
 		}
 	}
 	t.Logf("%d damaged files of %d captures: %d of %d packets read, %d files with a phantom", files, len(seeds), kept, whole, phantoms)
+}
+
+// TestCutsOfCaptures is fault 1 on real captures: cut anywhere, the packets that are whole are read, and no other; it is
+// damage unless the cut lies between two records or blocks.
+func TestCutsOfCaptures(t *testing.T) {
+	const small, step = 64 << 10, 997
+	seeds, names := sortedSeeds(t)
+	cuts := 0
+	for i, name := range names {
+		data := seeds[name]
+		every := step
+		if len(data) <= small && os.Getenv(fullDamage) != "" {
+			every = 1
+		}
+		records, _ := starts(data)
+		ends, whole := boundariesOf(data, records)
+		for cut := pcapHeader + i%every; cut < len(data); cut += every {
+			cuts++
+			before := sort.SearchInts(ends, cut+1) - 1 // the last boundary not behind the cut
+			want := records[:whole[before]]
+			got, err := starts(data[:cut])
+			if !slices.Equal(got, want) || errors.Is(err, io.EOF) != (ends[before] == cut) {
+				t.Errorf("%s, cut at %d, the last boundary at %d: %d packets, want %d; ended %v", name, cut, ends[before], len(got), len(want), err)
+				break
+			}
+		}
+	}
+	t.Logf("%d cuts of %d captures", cuts, len(seeds))
+}
+
+// boundariesOf returns where the file header, each record and each block of a file ends, and how many of the records lie
+// before.
+func boundariesOf(data []byte, records []int64) (ends, whole []int) {
+	ends, whole = []int{0}, []int{0}
+	next := func(end int) {
+		n := whole[len(whole)-1]
+		if n < len(records) && int(records[n]) < end {
+			n++
+		}
+		ends, whole = append(ends, end), append(whole, n)
+	}
+	if binary.BigEndian.Uint32(data) == blockSection {
+		for at := 0; at+8 <= len(data); at = ends[len(ends)-1] {
+			next(at + int(min(binary.LittleEndian.Uint32(data[at+4:]), binary.BigEndian.Uint32(data[at+4:]))))
+		}
+		return ends, whole
+	}
+	r, _ := newPcapReader(&stream{window: newWindow(bytes.NewReader(data[:pcapHeader]), pcapHeader)})
+	next(pcapHeader)
+	for _, at := range records {
+		h := r.header(data[at:])
+		next(int(at) + pcapRecordHeader + int(h.captured))
+	}
+	return ends, whole
+}
+
+// counted by Wireshark's library: what it says on standard output, and of a damaged file on standard error.
+var (
+	countedWhole   = regexp.MustCompile(`(?m)^(\d+),(\d+)$`)
+	countedDamaged = regexp.MustCompile(`after reading (\d+) packets? from "(\d+)"`)
+)
+
+// TestDamageAgainstWireshark is fault 2: of a damaged file we read as many packets as Wireshark does, or say that it is
+// damaged: Wireshark ends where we go on behind it, and goes on where nothing proves that what follows are packets.
+func TestDamageAgainstWireshark(t *testing.T) {
+	if _, err := exec.LookPath("capinfos"); err != nil {
+		t.Skip("needs capinfos")
+	}
+	files := 300
+	if os.Getenv(fullDamage) != "" {
+		files = 10_000
+	}
+	seeds, names := sortedSeeds(t)
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "gopacket__") }) // its custom blocks count as packets there
+	const batch = 500
+	tally := map[string]int{}
+	for first := 0; first < files; first += batch {
+		dir := t.TempDir()
+		ours := map[string]*Capture{}
+		var paths []string
+		for i := first; i < min(first+batch, files); i++ {
+			d := harm(seeds[names[i%len(names)]], rand.New(rand.NewPCG(uint64(i), 1)))
+			path := strconv.Itoa(i)
+			if err := os.WriteFile(filepath.Join(dir, path), d.data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if recognise(d.data, true).format == "" {
+				continue
+			}
+			ours[path], paths = readBytes(t, d.data), append(paths, path)
+		}
+		for path, theirs := range capinfosCounts(dir, paths) {
+			c := ours[path]
+			switch n := int(c.Table.Stats.Read); {
+			case n == theirs:
+				tally["as many"]++
+			case c.Damage == nil:
+				t.Errorf("seed %s of %s: %d packets without damage, Wireshark reads %d", path, names[atoi(path)%len(names)], n, theirs)
+			case n > theirs:
+				tally["more: went on behind the damage"]++
+			default:
+				tally["fewer: Wireshark reads on through the damage"]++
+			}
+		}
+	}
+	t.Logf("%d damaged files: %v", files, tally)
+}
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}
+
+// capinfosCounts returns how many packets Wireshark's library reads of each file.
+func capinfosCounts(dir string, paths []string) map[string]int {
+	cmd := exec.Command("capinfos", append([]string{"-T", "-c", "-M", "-b", "-m", "-r"}, paths...)...)
+	cmd.Dir = dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	_ = cmd.Run() // fails where a file is damaged
+	counts := map[string]int{}
+	for _, m := range countedWhole.FindAllStringSubmatch(stdout.String(), -1) {
+		counts[m[1]] = atoi(m[2])
+	}
+	for _, m := range countedDamaged.FindAllStringSubmatch(stderr.String(), -1) {
+		counts[m[2]] = atoi(m[1])
+	}
+	return counts
 }
