@@ -2,35 +2,12 @@ package capture
 
 import (
 	"encoding/binary"
-	"math"
 	"math/rand/v2"
-	"strings"
 	"testing"
-	"time"
 )
 
-// TestFault14MalformedFlood holds what frames cost that are broken on purpose against frames of ordinary traffic: twice as
-// much at most, so that nobody halves the speed of a capture by sending garbage. A frame that holds five packets, one in
-// the other, may cost what five do. The cheapest of several rounds counts.
-func TestFault14MalformedFlood(t *testing.T) {
-	const rounds, frames = 7, 20_000
-	udp := join(t, ether4+udp32+dns)
-	cost := func(data []byte) time.Duration {
-		least := time.Duration(math.MaxInt64)
-		for range rounds {
-			g := newGatherer(Options{})
-			f := Frame{Link: LinkEthernet, Data: append([]byte(nil), data...), WireLen: len(data)}
-			start := time.Now()
-			for n := range uint64(frames) {
-				f.Number, f.Nanos = n+1, 1445421600e9+int64(n)*1000
-				f.Data[len(f.Data)-1] = byte(n) // not a second copy
-				g.take(&f)
-			}
-			least = min(least, time.Since(start))
-		}
-		return least
-	}
-	good := max(cost(udp), cost(tcpFrame(1, false)))
+// malformed lists frames that are broken on purpose, and how many packets each holds, one in the other.
+func malformed(t testing.TB) map[string]malformedFrame {
 	deep := macs
 	for range 8 {
 		deep += "0800 45000100 00010000 402f0000 0a000009 0a000002 0000 6558" + macs
@@ -42,27 +19,63 @@ func TestFault14MalformedFlood(t *testing.T) {
 	options := tcpFrame(1, false)
 	options[14+20+12] = 15 << 4
 	copy(options[14+40:], make([]byte, 40)) // options of length 0
-	for what, data := range map[string][]byte{
-		"ARP that is cut":            join(t, macs+"0806 0001 0800 06"),
-		"ARP with lengths of 255":    join(t, macs+"0806 0001 0800 ffff 0001"+zeros(40)),
-		"GRE with every flag":        join(t, ether4+"4500002c 00010000 402f0000 0a000009 0a000002 ffff 0800"+zeros(20)),
-		"GRE in Ethernet, 8 deep":    join(t, deep+"0800"),
-		"40 VLAN tags":               join(t, tags+"0800"),
-		"TCP with options of 0":      options,
-		"TCP with a header of 0":     join(t, ether4+"45000028 00010000 40060000 0a000009 0a000002"+zeros(20)),
-		"IPv4 with a header of 0":    join(t, ether4+"40000028 00010000 40060000 0a000009 0a000002"+zeros(20)),
-		"IPv6 with 16 extensions":    join(t, ether6+"60000000 0090 3c40"+zeros(32)+extensions(16)),
-		"later fragments of nothing": join(t, ether4+"45000028 00010005 40110000 0a000009 0a000002"+zeros(20)),
-	} {
-		packets := time.Duration(1)
-		if strings.HasSuffix(what, "8 deep") {
-			packets = maxDepth + 1
+	return map[string]malformedFrame{
+		"ARP that is cut":            {join(t, macs+"0806 0001 0800 06"), 1},
+		"ARP with lengths of 255":    {join(t, macs+"0806 0001 0800 ffff 0001"+zeros(40)), 1},
+		"GRE with every flag":        {join(t, ether4+"4500002c 00010000 402f0000 0a000009 0a000002 ffff 0800"+zeros(20)), 1},
+		"GRE in Ethernet, 8 deep":    {join(t, deep+"0800"), maxDepth + 1},
+		"40 VLAN tags":               {join(t, tags+"0800"), 1},
+		"TCP with options of 0":      {options, 1},
+		"TCP with a header of 0":     {join(t, ether4+"45000028 00010000 40060000 0a000009 0a000002"+zeros(20)), 1},
+		"IPv4 with a header of 0":    {join(t, ether4+"40000028 00010000 40060000 0a000009 0a000002"+zeros(20)), 1},
+		"IPv6 with 16 extensions":    {join(t, ether6+"60000000 0090 3c40"+zeros(32)+extensions(16)), 1},
+		"later fragments of nothing": {join(t, ether4+"45000028 00010005 40110000 0a000009 0a000002"+zeros(20)), 1},
+	}
+}
+
+type malformedFrame struct {
+	data    []byte
+	packets int
+}
+
+// repeat takes a frame again and again, a byte of it changed, so that no copy is a second one.
+func repeat(g *gatherer, data []byte, frames int) {
+	f := Frame{Link: LinkEthernet, Data: data, WireLen: len(data)}
+	for range frames {
+		f.Number++
+		f.Nanos = 1445421600e9 + int64(f.Number)*1000
+		f.Data[len(f.Data)-1] = byte(f.Number)
+		g.take(&f)
+	}
+}
+
+// TestFault14MalformedFlood sends frames that are broken on purpose: each is accounted for, and none makes memory grow.
+// What they cost beside good ones, [BenchmarkMalformedFlood] says.
+func TestFault14MalformedFlood(t *testing.T) {
+	for what, bad := range malformed(t) {
+		g := newGatherer(Options{})
+		repeat(g, bad.data, 1000)
+		if allocs := testing.AllocsPerRun(10, func() { repeat(g, bad.data, 1000) }); allocs > 1 { // the Frame itself
+			t.Errorf("%s: %v allocations for 1,000 frames", what, allocs)
 		}
-		bad := cost(data)
-		t.Logf("%s: %.2f of good traffic", what, float64(bad)/float64(good))
-		if bad > 2*packets*good && !testing.Short() {
-			t.Errorf("%s: %v for %d frames, %v for good ones", what, bad, frames, good)
+		if s := &g.finish().Stats; s.Read != 12_000 || !s.Balanced() {
+			t.Errorf("%s: %d of 12000 frames read, balanced: %v", what, s.Read, s.Balanced())
 		}
+	}
+}
+
+// BenchmarkMalformedFlood says what a broken frame costs: at most twice a good one for each packet that it holds, so that
+// nobody halves the speed of a capture by sending garbage.
+func BenchmarkMalformedFlood(b *testing.B) {
+	frames := malformed(b)
+	frames["good UDP"] = malformedFrame{join(b, ether4+udp32+dns), 1}
+	frames["good TCP"] = malformedFrame{tcpFrame(1, false), 1}
+	for what, frame := range frames {
+		b.Run(what, func(b *testing.B) {
+			g := newGatherer(Options{})
+			repeat(g, frame.data, b.N)
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*frame.packets), "ns/packet")
+		})
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"flowvet/capture"
@@ -96,7 +95,6 @@ func TestMillionFindings(t *testing.T) {
 		t.Skip("builds a million findings")
 	}
 	r := many(1_000_000)
-	start := time.Now()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	got := render(t, Text, r, Options{Limit: DefaultLimit})
@@ -106,9 +104,6 @@ func TestMillionFindings(t *testing.T) {
 	}
 	if !strings.Contains(got, "more groups (--limit 0 shows all)") {
 		t.Error("the report does not say what the limit held back")
-	}
-	if spent := time.Since(start); spent > 20*time.Second {
-		t.Errorf("took %v", spent)
 	}
 	if grown := after.TotalAlloc - before.TotalAlloc; grown > 256<<20 {
 		t.Errorf("allocated %d MiB, want at most 256", grown>>20)
