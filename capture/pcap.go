@@ -137,6 +137,7 @@ type pcapReader struct {
 	most    uint32 // captured bytes of a packet that raise no doubt: the snap length of the file header
 	odd     oddity // what the first record breaks, the whole file may
 	second  int64  // of the record before; valid iff number > 0
+	tail    int64  // where the record before would end by its length on the wire
 	checked int64  // records up to here are known to follow one another
 }
 
@@ -209,7 +210,7 @@ func (r *pcapReader) next(f *Frame) error {
 	}
 	n, onWire, wrong := r.lengths(h.captured, h.wire)
 	if wrong != "" {
-		return r.breach(offset, 1, "%s", wrong)
+		return r.recordBreach(offset, &h, "%s", wrong)
 	}
 	size := pcapRecordHeader + int(h.captured)
 	b = r.peek(size)
@@ -217,7 +218,7 @@ func (r *pcapReader) next(f *Frame) error {
 		return r.cut(offset, "a record", int64(len(b)), int64(size))
 	}
 	r.number++
-	r.second = int64(h.second)
+	r.second, r.tail = int64(h.second), offset+pcapRecordHeader+int64(h.wire)
 	f.Link, f.Interface, f.Number = r.link, 0, r.number
 	f.WireLen, f.Data = onWire, b[pcapRecordHeader:pcapRecordHeader+n]
 	nanos := int64(h.fraction)

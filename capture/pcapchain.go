@@ -1,5 +1,7 @@
 package capture
 
+import "fmt"
+
 // oddity is a set of rules that a record header breaks.
 type oddity uint8
 
@@ -61,9 +63,11 @@ func (r *pcapReader) examine(offset int64, h *recordHeader) error {
 		return nil
 	}
 	b, complete := r.ahead()
+	steps := r.steps
 	t := r.follow(pcapChain{r, true}, b, r.trail(0), complete)
+	r.steps = steps // a record of an odd file is no search
 	if !r.believable(b, o, &t, complete) {
-		return r.breach(offset, 1, "not a record header: %d captured bytes of %d, at second %d", h.captured, h.wire, h.second)
+		return r.recordBreach(offset, h, "not a record header: %d captured bytes of %d, at second %d", h.captured, h.wire, h.second)
 	}
 	if r.checked = offset + int64(t.at); !t.ends && !t.spans {
 		r.checked = offset + int64(t.lastSound)
@@ -74,11 +78,24 @@ func (r *pcapReader) examine(offset int64, h *recordHeader) error {
 	return nil
 }
 
+// recordBreach returns a *breach at a record whose captured length is wrong; its length on the wire may be right. Or the
+// one before is wrong, and too small.
+func (r *pcapReader) recordBreach(offset int64, h *recordHeader, format string, args ...any) error {
+	b := &breach{Damage: r.damageAt(offset, fmt.Sprintf(format, args...)), from: 1}
+	if h.wire > 0 && h.wire <= maxRecord {
+		b.hints[0] = pcapRecordHeader + int(min(h.wire, r.most))
+	}
+	if tail := r.tail - offset; tail > 0 && tail <= maxRecord {
+		b.hints[1] = int(tail)
+	}
+	return b
+}
+
 // believable reports whether the chain that begins with an odd record, right where a record has to be, is one. Up to the end
 // of the file or farther than a packet is long it is, if it is not odd throughout; of any other it has to be shown that
 // no chain within a packet's length goes farther. One that is cut with the file has to have begun well.
 func (r *pcapReader) believable(b []byte, o oddity, t *trail, complete bool) bool {
-	begun := t.cut && o&oddEmpty == 0 && (t.records == 0 || t.leads || o&oddTime == 0)
+	begun := t.cut && o&oddEmpty == 0 && (t.records == 0 || t.leads || o&oddSecond == 0)
 	switch {
 	case t.ends && !t.empty:
 		return true
@@ -119,10 +136,12 @@ func (c pcapChain) next(b []byte, t *trail) fit {
 	h := c.header(rest)
 	o := c.oddities(&h, t.second, t.timed)
 	switch {
-	case h.captured > maxRecord, o != 0 && !c.lenient, o&oddTime != 0 && o&oddSize != 0, o&oddEmpty != 0 && t.empty:
+	case !c.lenient && (o != 0 || t.records == 0 && t.timed && int64(h.second) < t.second-maxBack):
+		return broken
+	case h.captured > maxRecord, o&oddTime != 0 && o&oddSize != 0, o&oddEmpty != 0 && t.empty:
 		return broken
 	case len(rest) < pcapRecordHeader+int(h.captured):
-		t.leads = o == 0
+		t.leads = o&^oddFraction == 0
 		return open
 	}
 	t.at += pcapRecordHeader + int(h.captured)

@@ -5,6 +5,9 @@ import (
 	"math/bits"
 )
 
+// maxOthers is how many blocks in a row of a chain may be such as prove nothing: words of 16 read as any number of them.
+const maxOthers = 16
+
 // pcapngChain is the framing of pcapng: blocks whose length stands at both ends, and which say nothing that is impossible
 // after what the section has described.
 type pcapngChain struct{ *pcapngReader }
@@ -88,8 +91,10 @@ func (c pcapngChain) block(t *trail, kind uint32, body []byte) bool {
 			return false
 		}
 	default:
-		return true
+		t.others++
+		return t.others <= maxOthers
 	}
+	t.others = 0
 	t.records++
 	t.sound++
 	return true
@@ -99,7 +104,7 @@ func (c pcapngChain) block(t *trail, kind uint32, body []byte) bool {
 func (c pcapngChain) near(t *trail, number int, stamp []byte) bool {
 	order := t.order()
 	second, _ := c.clocks[c.section+number].time(uint64(order.Uint32(stamp))<<32 | uint64(order.Uint32(stamp[4:])))
-	if t.timed && uint64(second-t.second+day) > 2*day {
+	if t.timed && (uint64(second-t.second+day) > 2*day || t.records == 0 && second < t.second-maxBack) {
 		return false
 	}
 	t.second, t.timed = second, true

