@@ -16,9 +16,9 @@ import (
 
 const checkUsage = `Usage: flowvet check [FLAGS] FILE|FOLDER|-...
 
-Judges captures (pcap, pcapng, or what flowvet record kept of them; a folder is read recursively, - is standard input)
-against the documented ports, and prints what is undocumented, what was expected but absent, what could not be judged,
-and what is documented.
+Judges captures (pcap, pcapng, compressed or not, or what flowvet record kept of them; a folder is read recursively, - is
+standard input) against the documented ports, and prints what is undocumented, what was expected but absent, what could
+not be judged, and what is documented.
 
 Without --inventory the roles are inferred from the captures themselves: a first look, never a pass (exit status 3).
 
