@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -11,13 +12,13 @@ import (
 // they have in common of their packets. The smallest of two sets together are the smallest of their union, whatever the
 // order. The hash is the same in every run: it says that captures overlap, and nothing is judged by it.
 type Sample struct {
-	Hashes []uint64 // ascending, at most 1,024
+	Hashes []uint64 // ascending, at most 256
 	Whole  bool     // these are all
 }
 
 // Limits of comparing captures.
 const (
-	maxSample      = 1024    // hashes of a capture
+	maxSample      = 256     // hashes of a capture
 	leastSample    = 64      // of one among very many
 	maxSampled     = 1 << 20 // of all captures of a run: 8 MiB
 	maxComparisons = 1 << 17 // pairs of captures
@@ -67,11 +68,12 @@ func (s *sampler) sample() Sample {
 }
 
 // hash is what every copy of a packet shares, wherever it was captured: addresses, identification, length, and the first
-// eight bytes above the IP header (ports and sequence number, or ports, length and checksum).
+// eight bytes above the IP header (ports and sequence number, or ports, length and checksum). It is as cheap as it may be:
+// with three full multiplications, and samples of 1,024, reading took 8 % longer; so it takes 4 ns of 110.
 func (p *Packet) hash() uint64 {
 	const a, b, c = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93, 0xa0761d6478bd642f
-	h := fold(p.src.hi^p.dst.lo^a, p.src.lo^b) ^ fold(p.dst.hi^p.ident^c, p.dst.lo^a)
-	return fold(h^uint64(p.length)<<8^uint64(p.Proto), binary.LittleEndian.Uint64(p.transport)^c)
+	ends := p.src.lo*a ^ bits.RotateLeft64(p.dst.lo*b, 29) ^ p.src.hi*c ^ bits.RotateLeft64(p.dst.hi, 17)
+	return fold(ends^p.ident<<16^uint64(p.length), binary.LittleEndian.Uint64(p.transport)^c)
 }
 
 // Overlap is two captures that hold packets of each other.
