@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math/bits"
 	"net/netip"
-	"slices"
 )
 
 // Table is a set of flows and what was counted besides. The zero value is ready. One goroutine at a time.
@@ -414,34 +413,11 @@ func (t *Table) Len() int { return int(t.n) - len(t.free) }
 
 // Flows yields every flow in no particular order. What it yields is the caller's to keep.
 func (t *Table) Flows(yield func(Flow) bool) {
-	for i := range t.n {
-		if r := t.record(i); r.used() && !yield(t.clean(r)) {
+	for f := range t.Each {
+		if !yield(f.Clone()) {
 			return
 		}
 	}
-}
-
-// clean returns the exported form of a record.
-func (t *Table) clean(r *record) Flow {
-	f := r.key.flow()
-	f.FromA, f.FromB = r.sides[0].side(), r.sides[1].side()
-	rare := new(rarity)
-	if r.rare != 0 {
-		rare = &t.rarities[r.rare-1]
-	}
-	if r.hasVLAN {
-		f.VLANs = insertSmallest(slices.Clone(rare.vlans), r.vlan, maxVLANs)
-	}
-	if f.FromA.Packets+f.FromB.Packets > 0 {
-		f.Seconds = joined(append(slices.Clone(rare.seconds.runs), r.run))
-	}
-	for from, side := range []*Side{&f.FromA, &f.FromB} {
-		if r.sides[from].hasISN {
-			side.ISNs = insertSmallest(slices.Clone(rare.isns[from]), r.sides[from].isn, MaxISNs)
-		}
-		side.QuotedAt, side.QuoteRef = rare.quotedAt[from], rare.quoteRef[from]
-	}
-	return f
 }
 
 // Merge adds what u counted.

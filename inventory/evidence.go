@@ -42,7 +42,7 @@ func isEvidence(proto capture.Proto, port uint16) bool {
 
 // gather reads the flows twice: first for the scanners, then for everything else without them. Nothing of a flow that
 // a scanner began is evidence, neither for it nor for whom it touched.
-func gather(c *catalog.Catalog, flows iter.Seq[capture.Flow]) *evidence {
+func gather(c *catalog.Catalog, flows iter.Seq[*capture.Flow]) *evidence {
 	e := &evidence{catalog: c, real: map[netip.Addr]bool{}, serves: map[netip.Addr]bool{}}
 	e.scanners = e.findScanners(flows)
 	scans := make(map[netip.Addr]bool, len(e.scanners))
@@ -53,20 +53,20 @@ func gather(c *catalog.Catalog, flows iter.Seq[capture.Flow]) *evidence {
 	pairs := map[pairKey]*pair{}
 	beats, reports := map[seriesKey]*series{}, map[seriesKey]*series{}
 	for f := range flows {
-		if !ofMachines(&f) {
+		if !ofMachines(f) {
 			continue
 		}
-		r, known := e.read(&f)
+		r, known := e.read(f)
 		if known && scans[r.client.Addr()] {
 			continue
 		}
 		if f.Proto == capture.UDP {
-			addSeries(beats, &f, 902)
-			addSeries(reports, &f, 162, 514)
+			addSeries(beats, f, 902)
+			addSeries(reports, f, 162, 514)
 		}
-		if use, ok := useOf(&f); ok {
+		if use, ok := useOf(f); ok {
 			key := pairKey{f.A.Addr(), f.B.Addr(), use}
-			at(pairs, key, func() *pair { return &pair{pairKey: key} }).add(&f)
+			at(pairs, key, func() *pair { return &pair{pairKey: key} }).add(f)
 		}
 		if known && r.answered(f.Proto) {
 			e.addAnswered(dialogues, r, f.Proto)

@@ -21,9 +21,9 @@ type tuple struct {
 //
 // Which halves have a counterpart is known by hashes first: holding every half of a SYN flood would cost more than the
 // tables themselves.
-func joined(tables []*capture.Table) iter.Seq[capture.Flow] {
+func joined(tables []*capture.Table) iter.Seq[*capture.Flow] {
 	if len(tables) == 1 {
-		return tables[0].Flows
+		return tables[0].Each
 	}
 	const fromA, fromB = 1, 2
 	seed := maphash.MakeSeed()
@@ -32,24 +32,24 @@ func joined(tables []*capture.Table) iter.Seq[capture.Flow] {
 	for f := range chained(tables) {
 		switch {
 		case f.FromB.Packets == 0:
-			sides[hash(&f)] |= fromA
+			sides[hash(f)] |= fromA
 		case f.FromA.Packets == 0:
-			sides[hash(&f)] |= fromB
+			sides[hash(f)] |= fromB
 		}
 	}
-	return func(yield func(capture.Flow) bool) {
+	return func(yield func(*capture.Flow) bool) {
 		halves := map[tuple]capture.Flow{}
 		for f := range chained(tables) {
 			whole := f.FromA.Packets > 0 && f.FromB.Packets > 0
-			if !whole && sides[hash(&f)] == fromA|fromB {
+			if !whole && sides[hash(f)] == fromA|fromB {
 				key := tuple{f.A, f.B, f.Proto, f.Segment}
-				halves[key] = join(halves[key], f)
+				halves[key] = join(halves[key], f.Clone())
 			} else if !yield(f) {
 				return
 			}
 		}
 		for _, f := range halves {
-			if !yield(f) {
+			if !yield(&f) {
 				return
 			}
 		}
@@ -57,10 +57,10 @@ func joined(tables []*capture.Table) iter.Seq[capture.Flow] {
 }
 
 // chained yields the flows of one table after the other.
-func chained(tables []*capture.Table) iter.Seq[capture.Flow] {
-	return func(yield func(capture.Flow) bool) {
+func chained(tables []*capture.Table) iter.Seq[*capture.Flow] {
+	return func(yield func(*capture.Flow) bool) {
 		for _, t := range tables {
-			for f := range t.Flows {
+			for f := range t.Each {
 				if !yield(f) {
 					return
 				}

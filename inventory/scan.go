@@ -37,10 +37,10 @@ type probe struct {
 }
 
 // findScanners returns the scanners among those who began a flow, sorted by address.
-func (e *evidence) findScanners(flows iter.Seq[capture.Flow]) []scanner {
+func (e *evidence) findScanners(flows iter.Seq[*capture.Flow]) []scanner {
 	probes := map[netip.Addr][]probe{}
 	for f := range flows {
-		r, known := e.read(&f)
+		r, known := e.read(f)
 		if known && r.began && r.up.Packets > 0 && r.up.Packets+r.down.Packets <= scanShort {
 			from := r.client.Addr()
 			probes[from] = append(probes[from], probe{r.up.First, r.server.Addr(), r.server.Port()})

@@ -35,8 +35,8 @@ func Suggest(c *catalog.Catalog, tables ...*capture.Table) *Inventory {
 	return suggest(c, joined(tables))
 }
 
-// suggest infers from flows. They are read twice.
-func suggest(c *catalog.Catalog, flows iter.Seq[capture.Flow]) *Inventory {
+// suggest infers from flows, which need only be valid until the next one. They are read twice.
+func suggest(c *catalog.Catalog, flows iter.Seq[*capture.Flow]) *Inventory {
 	e := gather(c, flows)
 	v := &Inventory{Name: "inferred", Inferred: true, Ports: map[string]uint16{}}
 	for _, s := range e.scanners {

@@ -22,7 +22,7 @@ func written(t *testing.T, v *Inventory) string {
 }
 
 func TestASuggestionIsReadyToEdit(t *testing.T) {
-	v := suggest(catalog.Default(), all(beats("10.0.0.11", "10.0.0.5", 118), tcp("10.0.9.1:1500", "10.0.0.5:443", 0, 9, 99, 99)))
+	v := suggestFrom(catalog.Default(), all(beats("10.0.0.11", "10.0.0.5", 118), tcp("10.0.9.1:1500", "10.0.0.5:443", 0, 9, 99, 99)))
 	_, got, _ := strings.Cut(written(t, v), "...\n")
 	want := `machines:
   - name: host-10.0.0.5
@@ -49,7 +49,7 @@ func TestASuggestionIsReadyToEdit(t *testing.T) {
 }
 
 func TestASuggestionReadsBack(t *testing.T) {
-	v := suggest(catalog.Default(), all(
+	v := suggestFrom(catalog.Default(), all(
 		beats("10.0.0.11", "10.0.0.5", 9), beats("[fd00::12]", "[fd00::5]", 9), tcp("10.0.9.1:1500", "10.0.0.5:443", 0, 9, 99, 99),
 		tcp("10.0.0.5:1500", "10.0.0.8:27000", 0, 1, 99, 99), tcp("10.0.0.5:1501", "10.0.0.8:27010", 1, 2, 99, 99),
 		tcp("10.0.4.11:1500", "10.0.4.1:3260", 0, 90, 9e6, 9e6), tcp("10.0.0.11:1025", "10.0.0.8:9084", 0, 9, 9, 9),
@@ -76,7 +76,7 @@ func usable(v *Inventory) map[string][]string {
 }
 
 func TestAGuessIsUsableOnceItsMarksAreGone(t *testing.T) {
-	v := suggest(catalog.Default(), all(udp("10.0.4.11:900", "10.0.4.1:2049", 1), beats("10.0.0.11", "10.0.0.5", 9), tcp("10.0.9.1:1500", "10.0.0.5:443", 0, 9, 99, 99)))
+	v := suggestFrom(catalog.Default(), all(udp("10.0.4.11:900", "10.0.4.1:2049", 1), beats("10.0.0.11", "10.0.0.5", 9), tcp("10.0.9.1:1500", "10.0.0.5:443", 0, 9, 99, 99)))
 	header, machines, _ := strings.Cut(written(t, v), "machines:\n")
 	var accepted strings.Builder
 	for line := range strings.Lines(machines) {
@@ -120,7 +120,7 @@ func TestADeclaredInventoryReadsBack(t *testing.T) {
 }
 
 func TestAnEmptySuggestionShowsHowToBegin(t *testing.T) {
-	got := written(t, suggest(catalog.Default(), all()))
+	got := written(t, suggestFrom(catalog.Default(), all()))
 	var example strings.Builder
 	_, text, found := strings.Cut(got, "Begin with this:\n")
 	for line := range strings.Lines(text) {

@@ -82,13 +82,13 @@ func (j *judge) conversations(t *capture.Table, window Window, end func(int64) i
 		j: j, table: t, end: end, window: window, orients: make([]orientation, 0, t.Len()), weak: map[pair]bool{},
 		shared: map[pairPort]int{}, serves: map[service]bool{}, wanted: map[pair]bool{}, convs: map[key]*conv{},
 	}
-	for f := range t.Flows {
-		g.orient(&f)
+	for f := range t.Each {
+		g.orient(f)
 	}
 	g.look()
 	i := 0
-	for f := range t.Flows {
-		g.add(&f, g.settle(&f, g.orients[i]))
+	for f := range t.Each {
+		g.add(f, g.settle(f, g.orients[i]))
 		i++
 	}
 	all := make([]*conv, 0, len(g.convs))
@@ -138,7 +138,7 @@ func (g *gather) look() {
 			g.wanted[p] = true
 		}
 	}
-	for f := range g.table.Flows {
+	for f := range g.table.Each {
 		a, b := f.A.Addr(), f.B.Addr()
 		mark(a, b, f.Segment, f.FromA.Packets)
 		mark(b, a, f.Segment, f.FromB.Packets)

@@ -45,10 +45,10 @@ func (j *judge) newPoint(c *capture.Capture, g *Grounds) *point {
 	p.snapped = s.Skipped[capture.BadTruncated] > 0
 	var loss lossMeter
 	var only portSet
-	for f := range c.Table.Flows {
-		loss.add(&f)
-		only.add(&f)
-		j.witness(p, f.A.Addr(), f.B.Addr(), &f)
+	for f := range c.Table.Each {
+		loss.add(f)
+		only.add(f)
+		j.witness(p, f.A.Addr(), f.B.Addr(), f)
 	}
 	for pair, when := range c.Table.Others {
 		j.saw(p, pair.From, pair.To, when)

@@ -1,0 +1,64 @@
+package capture
+
+import "slices"
+
+// Each lends every flow in no particular order: what it yields, slices included, is valid until the next one, and is to be
+// copied with [Flow.Clone] where it is kept. Against [Table.Flows] it leaves out three allocations a flow.
+func (t *Table) Each(yield func(*Flow) bool) {
+	var l lent
+	for i := range t.n {
+		if r := t.record(i); r.used() && !yield(t.lend(r, &l)) {
+			return
+		}
+	}
+}
+
+// Clone returns a copy that shares nothing with f.
+func (f *Flow) Clone() Flow {
+	c := *f
+	c.Seconds, c.VLANs = slices.Clone(f.Seconds), slices.Clone(f.VLANs)
+	c.FromA.ISNs, c.FromB.ISNs = slices.Clone(f.FromA.ISNs), slices.Clone(f.FromB.ISNs)
+	return c
+}
+
+// lent is a flow in its exported form, with the memory of its slices: used again for the next one.
+type lent struct {
+	flow  Flow
+	runs  []Run
+	vlans []uint16
+	isns  [2][]uint32
+	plain rarity // of records without a rare part: empty
+}
+
+// clean returns the exported form of a record, which is the caller's to keep.
+func (t *Table) clean(r *record) Flow {
+	var l lent
+	return *t.lend(r, &l)
+}
+
+// lend puts the exported form of a record into l.
+func (t *Table) lend(r *record, l *lent) *Flow {
+	rare := &l.plain
+	if r.rare != 0 {
+		rare = &t.rarities[r.rare-1]
+	}
+	f := &l.flow
+	*f = r.key.flow()
+	f.FromA, f.FromB = r.sides[0].side(), r.sides[1].side()
+	if r.hasVLAN {
+		l.vlans = insertSmallest(append(l.vlans[:0], rare.vlans...), r.vlan, maxVLANs)
+		f.VLANs = l.vlans
+	}
+	if f.FromA.Packets+f.FromB.Packets > 0 {
+		l.runs = append(append(l.runs[:0], rare.seconds.runs...), r.run)
+		f.Seconds = joined(l.runs)
+	}
+	for from, side := range []*Side{&f.FromA, &f.FromB} {
+		if r.sides[from].hasISN {
+			l.isns[from] = insertSmallest(append(l.isns[from][:0], rare.isns[from]...), r.sides[from].isn, MaxISNs)
+			side.ISNs = l.isns[from]
+		}
+		side.QuotedAt, side.QuoteRef = rare.quotedAt[from], rare.quoteRef[from]
+	}
+	return f
+}
