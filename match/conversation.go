@@ -64,39 +64,53 @@ type service struct {
 
 // gather turns flows into conversations.
 type gather struct {
-	j       *judge
-	table   *capture.Table
-	end     func(int64) int64 // when the capture of a moment ends
-	window  Window
-	orients []orientation // by the table's order of flows
-	weak    map[pair]bool
-	shared  map[pairPort]int
-	serves  map[service]bool
-	wanted  map[pair]bool // directions whose observability decides an outcome; true once seen
-	convs   map[key]*conv
+	j         *judge
+	table     *capture.Table
+	end       func(int64) int64 // when the capture of a moment ends
+	window    Window
+	orients   []orientation // by the table's order of flows
+	open      int           // those not done
+	weak      map[pair]bool
+	shared    map[pairPort]int
+	serves    map[service]bool // ports of flows that are pending; true once a flow shows that they are responders' ports
+	wanted    map[pair]bool    // directions whose observability decides an outcome; true once seen
+	convs     map[key]*conv
+	strangers *strangers
 }
 
-// conversations gathers every flow of the table into conversations, sorted by key.
-func (j *judge) conversations(t *capture.Table, window Window, end func(int64) int64) []*conv {
+// conversations gathers every flow of the table into conversations, sorted by key; those between strangers apart.
+func (j *judge) conversations(t *capture.Table, window Window, end func(int64) int64) ([]*conv, *strangers) {
 	g := &gather{
 		j: j, table: t, end: end, window: window, orients: make([]orientation, 0, t.Len()), weak: map[pair]bool{},
 		shared: map[pairPort]int{}, serves: map[service]bool{}, wanted: map[pair]bool{}, convs: map[key]*conv{},
+		strangers: newStrangers(),
 	}
 	for f := range t.Each {
 		g.orient(f)
 	}
-	g.look()
-	i := 0
-	for f := range t.Each {
-		g.add(f, g.settle(f, g.orients[i]))
-		i++
+	if len(g.weak)+len(g.wanted) > 0 {
+		g.look()
+	}
+	if g.open > 0 {
+		g.addOpen()
 	}
 	all := make([]*conv, 0, len(g.convs))
 	for _, c := range g.convs {
 		all = append(all, c)
 	}
 	slices.SortFunc(all, compareConvs)
-	return all
+	return all, g.strangers
+}
+
+// addOpen puts the flows into conversations that orient could not settle by themselves.
+func (g *gather) addOpen() {
+	i := 0
+	for f := range g.table.Each {
+		if o := g.orients[i]; !o.done {
+			g.add(f, g.settle(f, o))
+		}
+		i++
+	}
 }
 
 func compareConvs(a, b *conv) int {
@@ -104,22 +118,32 @@ func compareConvs(a, b *conv) int {
 		a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
 }
 
-// orient reads one flow by itself, and notes what other flows must tell.
+// orient reads one flow by itself, and notes what other flows must tell. One between strangers is done where that is
+// nothing.
 func (g *gather) orient(f *capture.Flow) {
-	o := g.j.orient(f)
-	g.orients = append(g.orients, o)
-	a, b := f.A.Addr(), f.B.Addr()
-	if o.pending {
-		g.weak[pair{a, b, f.Segment}] = true
+	a, b := g.j.between(f)
+	o := g.j.orient(f, a, b)
+	o.foreign = a == g.j.nobody
+	o.done = o.foreign && !o.pending
+	if g.orients = append(g.orients, o); o.done {
+		g.add(f, o)
+		return
 	}
-	if o.certainty == Certain {
-		g.serves[service{g.responder(f, o), f.Segment, f.Proto, o.port}] = true
+	g.open++
+	here, there := f.A.Addr(), f.B.Addr()
+	if o.pending {
+		g.weak[pair{here, there, f.Segment}] = true
+		g.serves[service{here, f.Segment, f.Proto, f.A.Port()}] = false
+		g.serves[service{there, f.Segment, f.Proto, f.B.Port()}] = false
+	}
+	if o.foreign {
+		return
 	}
 	if f.FromA.Packets == 0 {
-		g.wanted[pair{a, b, f.Segment}] = false
+		g.wanted[pair{here, there, f.Segment}] = false
 	}
 	if f.FromB.Packets == 0 {
-		g.wanted[pair{b, a, f.Segment}] = false
+		g.wanted[pair{there, here, f.Segment}] = false
 	}
 }
 
@@ -130,27 +154,48 @@ func (g *gather) responder(f *capture.Flow, o orientation) netip.Addr {
 	return f.A.Addr()
 }
 
-// look walks the flows once for what single flows could not tell: ports that flows of a pair share, directions seen.
+// look walks the flows once for what single flows could not tell: ports that flows of a pair share, ports of responders,
+// directions seen.
 func (g *gather) look() {
-	mark := func(from, to netip.Addr, s capture.Segment, packets uint64) {
-		p := pair{from, to, s}
-		if _, ok := g.wanted[p]; ok && packets > 0 {
-			g.wanted[p] = true
-		}
-	}
+	i := 0
 	for f := range g.table.Each {
+		o := g.orients[i]
+		i++
 		a, b := f.A.Addr(), f.B.Addr()
-		mark(a, b, f.Segment, f.FromA.Packets)
-		mark(b, a, f.Segment, f.FromB.Packets)
+		if !o.foreign {
+			g.mark(a, b, f.Segment, f.FromA.Packets)
+			g.mark(b, a, f.Segment, f.FromB.Packets)
+		}
+		if len(g.weak) == 0 {
+			continue
+		}
 		if p := (pair{a, b, f.Segment}); g.weak[p] {
 			g.shared[pairPort{p, f.Proto, f.A.Port()}]++
 			if f.B.Port() != f.A.Port() {
 				g.shared[pairPort{p, f.Proto, f.B.Port()}]++
 			}
 		}
+		if o.certainty == Certain {
+			g.serve(service{g.responder(f, o), f.Segment, f.Proto, o.port})
+		}
 	}
 	for p := range g.table.Others {
-		mark(p.From, p.To, 0, 1)
+		g.mark(p.From, p.To, 0, 1)
+	}
+}
+
+// mark notes that a direction was seen, where that matters.
+func (g *gather) mark(from, to netip.Addr, s capture.Segment, packets uint64) {
+	p := pair{from, to, s}
+	if _, ok := g.wanted[p]; ok && packets > 0 {
+		g.wanted[p] = true
+	}
+}
+
+// serve notes that a port is a responder's, where that matters.
+func (g *gather) serve(s service) {
+	if _, ok := g.serves[s]; ok {
+		g.serves[s] = true
 	}
 }
 
@@ -170,12 +215,17 @@ func (g *gather) settle(f *capture.Flow, o orientation) orientation {
 	if atA == atB || max(atA, atB) < 2 {
 		return o
 	}
-	return orientation{basis: BasisCommonPort, certainty: Likely, fromA: atB > atA}.at(f)
+	return orientation{basis: BasisCommonPort, certainty: Likely, fromA: atB > atA, foreign: o.foreign}.at(f)
 }
 
-// add puts a flow into its conversation.
+// add puts a flow into its conversation, or to what passed between strangers.
 func (g *gather) add(f *capture.Flow, o orientation) {
+	foreign := o.foreign
 	o, exchangeable := g.exchange(f, o)
+	if foreign {
+		g.strangers.add(f, o)
+		return
+	}
 	i, r, from, to := &f.FromA, &f.FromB, f.A, f.B
 	if !o.fromA {
 		i, r, from, to = r, i, to, from
@@ -218,7 +268,7 @@ func (g *gather) exchange(f *capture.Flow, o orientation) (orientation, bool) {
 	if o.certainty == Certain {
 		return o, false
 	}
-	a, b := g.j.end(f.A.Addr()), g.j.end(f.B.Addr())
+	a, b := g.j.between(f)
 	t := transportOf(f.Proto)
 	if o.certainty == Likely {
 		if o.fromA {

@@ -98,6 +98,9 @@ func (p *point) interval() (start, end int64, known bool) {
 // acknowledges, so between a side's first and last packet they are the side's; a side of a datagram flow that the other
 // one also uses is only known to have sent its first and its last.
 func (j *judge) witness(p *point, a, b netip.Addr, f *capture.Flow) {
+	if j.stranger(a) && j.stranger(b) {
+		return
+	}
 	for _, d := range []struct {
 		from, to    netip.Addr
 		side, other *capture.Side

@@ -15,6 +15,7 @@ type judge struct {
 	cat              *catalog.Catalog
 	inv              *inventory.Inventory
 	ends             map[netip.Addr]*end
+	nobody           *end                // both ends of a flow between strangers
 	casts            map[netip.Addr]bool // undeclared directed broadcast addresses
 	machines         map[*inventory.Machine]*end
 	anywhere         map[string]catalog.Cover // by product: what any machine carries
@@ -24,7 +25,7 @@ type judge struct {
 
 func newJudge(c *catalog.Catalog, inv *inventory.Inventory) *judge {
 	return &judge{
-		cat: c, inv: inv, ends: map[netip.Addr]*end{}, casts: map[netip.Addr]bool{},
+		cat: c, inv: inv, ends: map[netip.Addr]*end{}, nobody: &end{stranger: true}, casts: map[netip.Addr]bool{},
 		machines: map[*inventory.Machine]*end{}, anywhere: map[string]catalog.Cover{},
 		restrictsClients: inv.RestrictsClients(c),
 	}

@@ -112,15 +112,16 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 
 	r.MaxFlows, r.Folded = g.MaxFlows, folded(table)
 
-	convs := j.conversations(table, g.Window, ends(points))
+	convs, strangers := j.conversations(table, g.Window, ends(points))
 	r.Recognised = j.recognised(convs, table)
 	if r.Recognised == 0 {
-		r.Talkers = talkers(convs)
+		r.Talkers = talkers(table)
 	}
-	inConversations := packets(convs)
+	inConversations := packets(convs) + strangers.packets
 	x := newExcepter(j, &g)
 	fs, out := j.findings(convs, g.Window, x)
-	r.OutOfScope, r.Counts.OutOfScope = services(out), len(out)
+	r.OutOfScope = services(out, strangers.services)
+	r.Counts.OutOfScope = len(out) + len(strangers.conversations)
 	slices.SortFunc(fs, func(a, b *judged) int { return compareFindings(&a.Finding, &b.Finding) })
 	r.Expectations = j.expectations(&g, points, fs)
 	r.except(x, fs)
@@ -235,27 +236,6 @@ func merged(captures []*capture.Capture) *capture.Table {
 	return t
 }
 
-// services sums up what is not judged, busiest first.
-func services(out []*conv) []Service {
-	at := map[proto]*Service{}
-	for _, c := range out {
-		k := proto{c.Proto, c.Port}
-		if at[k] == nil {
-			at[k] = &Service{Proto: c.Proto, Port: c.Port}
-		}
-		at[k].Conversations++
-		at[k].Packets += c.Sent.Packets + c.Received.Packets
-	}
-	all := make([]Service, 0, len(at))
-	for _, s := range at {
-		all = append(all, *s)
-	}
-	slices.SortFunc(all, func(a, b Service) int {
-		return cmp.Or(-cmp.Compare(a.Packets, b.Packets), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
-	})
-	return all
-}
-
 // recognised counts the VMware machines that took part in a conversation, or sent other IP packets.
 func (j *judge) recognised(convs []*conv, t *capture.Table) int {
 	machines, addrs := map[*inventory.Machine]bool{}, map[netip.Addr]bool{}
@@ -277,35 +257,6 @@ func (j *judge) recognised(convs []*conv, t *capture.Table) int {
 		count(j.end(p.To))
 	}
 	return len(machines) + len(addrs)
-}
-
-// maxTalkers bounds the list of busy addresses.
-const maxTalkers = 10
-
-// talkers lists the busiest addresses.
-func talkers(convs []*conv) []Talker {
-	type busy struct {
-		packets uint64
-		peers   map[netip.Addr]bool
-	}
-	at := map[netip.Addr]*busy{}
-	for _, c := range convs {
-		for _, e := range [][2]netip.Addr{{c.Initiator, c.Responder}, {c.Responder, c.Initiator}} {
-			if at[e[0]] == nil {
-				at[e[0]] = &busy{peers: map[netip.Addr]bool{}}
-			}
-			at[e[0]].packets += c.Sent.Packets + c.Received.Packets
-			at[e[0]].peers[e[1]] = true
-		}
-	}
-	all := make([]Talker, 0, len(at))
-	for a, b := range at {
-		all = append(all, Talker{Addr: a, Packets: b.packets, Peers: len(b.peers)})
-	}
-	slices.SortFunc(all, func(a, b Talker) int {
-		return cmp.Or(-cmp.Compare(a.Packets, b.Packets), a.Addr.Compare(b.Addr))
-	})
-	return all[:min(len(all), maxTalkers)]
 }
 
 // count sums the result up. A scan counts once, as its worst member.

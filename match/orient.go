@@ -17,6 +17,8 @@ type orientation struct {
 	fromA     bool   // A is the initiator
 	port      uint16 // the responder's port, or the lowest of a documented range of which both ends use a port
 	pending   bool   // settled only by what other flows show: common-port or weaker
+	foreign   bool   // between strangers
+	done      bool   // the flow is counted
 }
 
 // transportOf joins the IP protocol number of a flow and the transport set of a row.
@@ -44,9 +46,9 @@ func (j *judge) documentedPort(i, r *end, t catalog.Transport, port uint16) bool
 	return len(j.overridden(i, r, t, port)) > 0
 }
 
-// orient finds the initiator of a flow by the first basis that applies (docs/verdicts.md, "Who started it").
-func (j *judge) orient(f *capture.Flow) orientation {
-	a, b := j.end(f.A.Addr()), j.end(f.B.Addr())
+// orient finds the initiator of a flow between two ends by the first basis that applies (docs/verdicts.md, "Who started
+// it").
+func (j *judge) orient(f *capture.Flow, a, b *end) orientation {
 	if f.Proto == capture.TCP {
 		if o, ok := orientTCP(f); ok {
 			return o.at(f)
@@ -156,6 +158,9 @@ func (j *judge) orientSymmetric(f *capture.Flow, a, b *end, t catalog.Transport)
 // symmetricReading reports whether i to r on port is documented, and whether the packets allow it: a row that is one-way
 // by nature needs a packet of its initiator.
 func (j *judge) symmetricReading(i, r *end, t catalog.Transport, port uint16, sent *capture.Side) (documented, allowed bool) {
+	if i == j.nobody {
+		return false, false
+	}
 	for _, p := range j.cat.On(t, port) {
 		if p.Ports.Broad() {
 			continue
@@ -170,6 +175,9 @@ func (j *judge) symmetricReading(i, r *end, t catalog.Transport, port uint16, se
 
 // commonRange returns the lowest port of a documented range of which both ends use a port.
 func (j *judge) commonRange(f *capture.Flow, a, b *end, t catalog.Transport) (uint16, bool) {
+	if a == j.nobody {
+		return 0, false
+	}
 	for _, p := range j.cat.On(t, f.B.Port()) {
 		if p.Ports.Len() == 1 || p.Ports.Broad() || !p.Ports.Contains(f.A.Port()) {
 			continue

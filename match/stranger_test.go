@@ -1,0 +1,102 @@
+package match
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"flowvet/capture"
+	"flowvet/catalog"
+	"flowvet/inventory"
+)
+
+// TestStrangersAreCountedAsAnybodyIs judges random flows twice: of strangers, and of the same addresses in networks without
+// a role, who are judged the long way.
+func TestStrangersAreCountedAsAnybodyIs(t *testing.T) {
+	apart := 0
+	for seed := range uint64(150) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		machines := ""
+		if rng.IntN(3) > 0 {
+			machines = "machines:\n  - {name: esx, products: [ESX 4.1], addresses: [10.0.0.1]}\n  - {name: nfs, addresses: [{address: 10.0.0.2, roles: [nfs-server]}]}\n"
+		}
+		table := new(capture.Table)
+		for range rng.IntN(80) {
+			f := randomFlow(rng)
+			table.AddFlow(&f)
+		}
+		short := judgedBy(t, machines+"networks: [{prefix: 192.0.2.0/24, plane: bmc}]\n", table)
+		long := judgedBy(t, machines+"networks: [{prefix: 0.0.0.0/0, plane: bmc}, {prefix: '::/0', plane: bmc}]\n", table)
+		if diff := cmp.Diff(long, short, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("seed %d: -the long way +strangers:\n%s", seed, diff)
+		}
+		apart += short.Counts.OutOfScope
+	}
+	if apart < 1000 {
+		t.Errorf("only %d conversations were between strangers", apart)
+	}
+}
+
+// verdictOf is what a judgement says, without what it says of networks.
+type verdictOf struct {
+	OutOfScope []Service
+	Talkers    []Talker
+	Counts     Counts
+	Recognised int
+	Findings   []foundOf
+	Status     int
+}
+
+type foundOf struct {
+	ID, Detail string
+	Verdict    Verdict
+	Basis      Basis
+	Outcome    Outcome
+	Flows      int
+	Evidence   capture.Ref
+}
+
+func judgedBy(t *testing.T, declared string, table *capture.Table) verdictOf {
+	t.Helper()
+	inv, err := inventory.Parse("lab.yaml", []byte(declared), catalog.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Evaluate(Grounds{Catalog: catalog.Default(), Inventory: inv, AsOf: time.Unix(0, 0)}, []*capture.Capture{{Name: "lab.pcap", Table: table}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := verdictOf{OutOfScope: r.OutOfScope, Talkers: r.Talkers, Counts: r.Counts, Recognised: r.Recognised, Status: r.Status}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		v.Findings = append(v.Findings, foundOf{f.ID, f.Detail, f.Verdict, f.Basis, f.Outcome, f.Flows, f.Evidence})
+	}
+	return v
+}
+
+// randomFlow makes a flow among few addresses and ports, groups and machines among them.
+func randomFlow(rng *rand.Rand) capture.Flow {
+	addrs := []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.255", "255.255.255.255", "224.0.0.1", "::ffff:10.0.0.1", "::1", "2001:db8::2"}
+	ports := []uint16{80, 111, 443, 902, 2050, 2051, 5989, 8000, 33333, 40000}
+	end := func(n int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.MustParseAddr(addrs[n]), ports[rng.IntN(len(ports))])
+	}
+	m := rng.IntN(len(addrs))
+	n := m + rng.IntN(len(addrs)-m)
+	g := &forger{rng: rng, at: int64(rng.IntN(100)) * 1e9}
+	f := g.flow(end(m), end(n))
+	if rng.IntN(2) == 0 {
+		f = g.flow(end(n), end(m))
+	}
+	switch rng.IntN(8) {
+	case 0:
+		f.FromA.Signs |= capture.Cast
+	case 1:
+		f.FromA = capture.Side{Signs: capture.QuotedPort | capture.QuotedSYN, QuotedAt: 1, QuoteRef: capture.Ref{Frame: 1}}
+	}
+	return f
+}
