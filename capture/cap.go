@@ -314,7 +314,8 @@ func (t *Table) mergeFolds(u *Table) {
 // foldKey returns what a flow is summed up by.
 func (r *record) foldKey() FoldKey {
 	from := r.initiator()
-	f := r.key.flow()
+	var f Flow
+	r.key.name(&f)
 	initiator, responder := f.A, f.B
 	if from == 1 {
 		initiator, responder = responder, initiator

@@ -53,15 +53,11 @@ func (p *Packet) key() (k key, from int) {
 	return key{p.src, p.dst, tail | uint64(p.srcPort)<<48 | uint64(p.dstPort)<<32}, 0
 }
 
-// flow returns the clean form of the key.
-func (k *key) flow() Flow {
-	f := family(k.tail)
-	return Flow{
-		A:       k.a.addrPort(f, uint16(k.tail>>48)),
-		B:       k.b.addrPort(f, uint16(k.tail>>32)),
-		Proto:   Proto(k.tail >> 8),
-		Segment: Segment(k.tail >> 16),
-	}
+// name gives the flow the clean form of the key.
+func (k *key) name(f *Flow) {
+	version := family(k.tail)
+	f.A, f.B = k.a.addrPort(version, uint16(k.tail>>48)), k.b.addrPort(version, uint16(k.tail>>32))
+	f.Proto, f.Segment = Proto(k.tail>>8), Segment(k.tail>>16)
 }
 
 // in puts the flow into a segment; the key was of none.
@@ -224,18 +220,16 @@ func (h *half) mergeTCP(o *half) {
 	}
 }
 
-// side returns the clean form of a half.
-func (h *half) side() Side {
-	return Side{
-		Packets: h.packets, Bytes: h.bytes, Content: h.content,
-		First: h.first, Last: h.last,
-		Signs:      h.signs,
-		PayloadMin: h.payloadMin, PayloadMax: h.payloadMax,
-		SYNAt: h.synAt, SYNACKAt: h.synackAt, RSTAt: h.rstAt, LastACK: h.lastACK,
-		AckMin: h.ackMin, AckMax: h.ackMax,
-		FirstRef: Ref{h.firstFile, h.firstFrame},
-		SYNRef:   Ref{h.synFile, h.synFrame},
-	}
+// show fills in the clean form of a half, but for what is rare: field by field, which takes half the time of a copy.
+func (h *half) show(s *Side) {
+	s.Packets, s.Bytes, s.Content = h.packets, h.bytes, h.content
+	s.First, s.Last = h.first, h.last
+	s.Signs = h.signs
+	s.PayloadMin, s.PayloadMax = h.payloadMin, h.payloadMax
+	s.SYNAt, s.SYNACKAt, s.RSTAt, s.LastACK = h.synAt, h.synackAt, h.rstAt, h.lastACK
+	s.AckMin, s.AckMax = h.ackMin, h.ackMax
+	s.FirstRef = Ref{h.firstFile, h.firstFrame}
+	s.SYNRef = Ref{h.synFile, h.synFrame}
 }
 
 // insertSmallest puts v into a sorted set that keeps its smallest members only, at most limit.

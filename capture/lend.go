@@ -43,19 +43,25 @@ func (t *Table) lend(r *record, l *lent) *Flow {
 		rare = &t.rarities[r.rare-1]
 	}
 	f := &l.flow
-	*f = r.key.flow()
-	f.FromA, f.FromB = r.sides[0].side(), r.sides[1].side()
+	r.key.name(f)
+	f.VLANs, f.Seconds = nil, nil
 	if r.hasVLAN {
 		l.vlans = insertSmallest(append(l.vlans[:0], rare.vlans...), r.vlan, maxVLANs)
 		f.VLANs = l.vlans
 	}
-	if f.FromA.Packets+f.FromB.Packets > 0 {
+	if r.sides[0].packets+r.sides[1].packets > 0 {
 		l.runs = append(append(l.runs[:0], rare.seconds.runs...), r.run)
-		f.Seconds = joined(l.runs)
+		f.Seconds = l.runs
+		if len(l.runs) > 1 {
+			f.Seconds = joined(l.runs)
+		}
 	}
-	for from, side := range []*Side{&f.FromA, &f.FromB} {
-		if r.sides[from].hasISN {
-			l.isns[from] = insertSmallest(append(l.isns[from][:0], rare.isns[from]...), r.sides[from].isn, MaxISNs)
+	for from, side := range [...]*Side{&f.FromA, &f.FromB} {
+		h := &r.sides[from]
+		h.show(side)
+		side.ISNs = nil
+		if h.hasISN {
+			l.isns[from] = insertSmallest(append(l.isns[from][:0], rare.isns[from]...), h.isn, MaxISNs)
 			side.ISNs = l.isns[from]
 		}
 		side.QuotedAt, side.QuoteRef = rare.quotedAt[from], rare.quoteRef[from]
