@@ -42,9 +42,9 @@ func isEvidence(proto capture.Proto, port uint16) bool {
 
 // gather reads the flows twice: first for the scanners, then for everything else without them. Nothing of a flow that
 // a scanner began is evidence, neither for it nor for whom it touched.
-func gather(c *catalog.Catalog, flows iter.Seq[*capture.Flow]) *evidence {
+func gather(c *catalog.Catalog, brief, flows iter.Seq[*capture.Flow]) *evidence {
 	e := &evidence{catalog: c, real: map[netip.Addr]bool{}, serves: map[netip.Addr]bool{}}
-	e.scanners = e.findScanners(flows)
+	e.scanners = e.findScanners(brief)
 	scans := make(map[netip.Addr]bool, len(e.scanners))
 	for _, s := range e.scanners {
 		scans[s.addr] = true

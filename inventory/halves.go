@@ -17,14 +17,20 @@ type tuple struct {
 
 // joined yields the flows of several tables. Two captures may hold one side each of a flow: such halves are yielded as
 // one flow, since an answer is evidence and half of a conversation is none. A flow that several tables hold whole is
-// yielded as often.
+// yielded as often. The first walk is for who needs no seconds and no sequence numbers.
 //
 // Which halves have a counterpart is known by hashes first: holding every half of a SYN flood would cost more than the
 // tables themselves.
-func joined(tables []*capture.Table) iter.Seq[*capture.Flow] {
+func joined(tables []*capture.Table) (brief, whole iter.Seq[*capture.Flow]) {
 	if len(tables) == 1 {
-		return tables[0].Each
+		return tables[0].Brief, tables[0].Each
 	}
+	whole = paired(tables)
+	return whole, whole
+}
+
+// paired joins the halves of flows.
+func paired(tables []*capture.Table) iter.Seq[*capture.Flow] {
 	const fromA, fromB = 1, 2
 	seed := maphash.MakeSeed()
 	hash := func(f *capture.Flow) uint64 { return maphash.Comparable(seed, tuple{f.A, f.B, f.Proto, f.Segment}) }

@@ -32,12 +32,14 @@ import (
 // what was dropped and why; of two equals neither stays. A hint that a role excludes is left out; hints that exclude
 // each other both stay.
 func Suggest(c *catalog.Catalog, tables ...*capture.Table) *Inventory {
-	return suggest(c, joined(tables))
+	brief, flows := joined(tables)
+	return suggest(c, brief, flows)
 }
 
-// suggest infers from flows, which need only be valid until the next one. They are read twice.
-func suggest(c *catalog.Catalog, flows iter.Seq[*capture.Flow]) *Inventory {
-	e := gather(c, flows)
+// suggest infers from flows, which need only be valid until the next one. They are read twice: first
+// as [capture.Table.Brief] has them, then whole.
+func suggest(c *catalog.Catalog, brief, flows iter.Seq[*capture.Flow]) *Inventory {
+	e := gather(c, brief, flows)
 	v := &Inventory{Name: "inferred", Inferred: true, Ports: map[string]uint16{}}
 	for _, s := range e.scanners {
 		v.Warnings = append(v.Warnings, s.String())

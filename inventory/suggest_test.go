@@ -102,7 +102,7 @@ func all(parts ...any) iter.Seq[capture.Flow] {
 
 // suggestFrom infers from flows that are lent as a table does it: each is gone when the next one comes.
 func suggestFrom(c *catalog.Catalog, flows iter.Seq[capture.Flow]) *Inventory {
-	return suggest(c, func(yield func(*capture.Flow) bool) {
+	lending := func(yield func(*capture.Flow) bool) {
 		var lent capture.Flow
 		for f := range flows {
 			copies := f.Clone()
@@ -114,7 +114,8 @@ func suggestFrom(c *catalog.Catalog, flows iter.Seq[capture.Flow]) *Inventory {
 				return
 			}
 		}
-	})
+	}
+	return suggest(c, lending, lending)
 }
 
 // inferred returns what was inferred, one line for each role: "10.0.0.5 vcenter-server high: evidence".

@@ -85,7 +85,7 @@ func (j *judge) conversations(t *capture.Table, window Window, end func(int64) i
 		shared: map[pairPort]int{}, serves: map[service]bool{}, wanted: map[pair]bool{}, convs: map[key]*conv{},
 		strangers: newStrangers(),
 	}
-	for f := range t.Each {
+	for f := range t.Brief {
 		g.orient(f)
 	}
 	if len(g.weak)+len(g.wanted) > 0 {
@@ -118,7 +118,7 @@ func compareConvs(a, b *conv) int {
 		a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
 }
 
-// orient reads one flow by itself, and notes what other flows must tell. One between strangers is done where that is
+// orient reads one flow, in brief, by itself, and notes what other flows must tell. One between strangers is done where that is
 // nothing.
 func (g *gather) orient(f *capture.Flow) {
 	a, b := g.j.between(f)
@@ -158,7 +158,7 @@ func (g *gather) responder(f *capture.Flow, o orientation) netip.Addr {
 // directions seen.
 func (g *gather) look() {
 	i := 0
-	for f := range g.table.Each {
+	for f := range g.table.Brief {
 		o := g.orients[i]
 		i++
 		a, b := f.A.Addr(), f.B.Addr()

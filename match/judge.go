@@ -52,7 +52,7 @@ func (j *judge) findCasts(captures []*capture.Capture) {
 		if c.Table.Stats.Broadcasts == 0 {
 			continue
 		}
-		for f := range c.Table.Each {
+		for f := range c.Table.Brief {
 			if f.Proto == capture.UDP {
 				j.maybeCast(f.B.Addr(), &f.FromA)
 				j.maybeCast(f.A.Addr(), &f.FromB)
@@ -63,7 +63,7 @@ func (j *judge) findCasts(captures []*capture.Capture) {
 		return
 	}
 	for _, c := range captures {
-		for f := range c.Table.Each {
+		for f := range c.Table.Brief {
 			if f.FromA.Packets > 0 {
 				delete(j.casts, f.A.Addr())
 			}

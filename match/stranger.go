@@ -87,7 +87,7 @@ const maxTalkers = 10
 // for every address would hold each pair of the table twice.
 func talkers(t *capture.Table) []Talker {
 	packets := map[netip.Addr]uint64{}
-	for f := range t.Each {
+	for f := range t.Brief {
 		n := f.FromA.Packets + f.FromB.Packets
 		packets[f.A.Addr()] += n
 		packets[f.B.Addr()] += n
@@ -110,7 +110,7 @@ func countPeers(talkers []Talker, t *capture.Table) {
 	for i := range talkers {
 		peers[talkers[i].Addr] = map[netip.Addr]struct{}{}
 	}
-	for f := range t.Each {
+	for f := range t.Brief {
 		a, b := f.A.Addr(), f.B.Addr()
 		if of := peers[a]; of != nil {
 			of[b] = struct{}{}
