@@ -63,7 +63,7 @@ func (t *Table) flow(k *key) uint32 {
 	slot := tag & t.index.mask
 	for ; t.index.slots[slot] != 0; slot = (slot + 1) & t.index.mask {
 		if e := t.index.slots[slot]; uint32(e>>32) == tag {
-			if i := uint32(e) - 1; t.record(i).key == *k {
+			if i := uint32(e) - 1; t.record(i).key.same(k) {
 				return i
 			}
 		}
