@@ -30,6 +30,7 @@ func openBrowser(t *testing.T, args ...string) *browser {
 	if err != nil {
 		t.Skip("chromedriver is not installed")
 	}
+	profile := newProfile(t)
 	cmd := exec.Command(driver, "--port=0")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -47,7 +48,6 @@ func openBrowser(t *testing.T, args ...string) *browser {
 		cmd.Wait()
 	})
 	b.session = "http://127.0.0.1:" + portOf(t, out)
-	profile := t.TempDir()
 	options := map[string]any{"args": append([]string{
 		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
 		"--disable-component-update", "--no-first-run", "--window-size=1200,900", "--user-data-dir=" + profile,
@@ -60,6 +60,26 @@ func openBrowser(t *testing.T, args ...string) *browser {
 	}}}, &opened)
 	b.session += "/session/" + opened.SessionID
 	return b
+}
+
+// newProfile makes a folder for the browser. Its processes outlive the session by a moment and go on writing, which is why
+// it is no t.TempDir: that one fails the test when it cannot be removed at once.
+func newProfile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "flowvet-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 50 {
+			if err = os.RemoveAll(dir); err == nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Log(err)
+	})
+	return dir
 }
 
 // portOf reads where chromedriver listens.
