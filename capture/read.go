@@ -63,11 +63,6 @@ func (in *Input) open() (*openStream, error) {
 // smallestBuffer is for a reader in front of one that has the buffer that counts.
 const smallestBuffer = 16
 
-// read fills c from w.
-func (c *Capture) read(ctx context.Context, w *window, opt Options) {
-	c.readStream(ctx, &stream{window: w, size: -1}, opt)
-}
-
 // readStream fills c from s.
 func (c *Capture) readStream(ctx context.Context, s *stream, opt Options) {
 	g := newGatherer(opt)

@@ -388,3 +388,8 @@ func TestDamageCostsNoMemory(t *testing.T) {
 		})
 	}
 }
+
+// read fills c from w.
+func (c *Capture) read(ctx context.Context, w *window, opt Options) {
+	c.readStream(ctx, &stream{window: w, size: -1}, opt)
+}
