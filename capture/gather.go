@@ -86,7 +86,7 @@ func (g *gatherer) finish() *Table {
 // run takes everything until the source ends, which returns nil; the source fails, which returns its error; or the
 // context is done, which returns the context's.
 func (g *gatherer) run(ctx context.Context, src Source, progress func(packets uint64)) error {
-	var f Frame
+	var block [1]Frame
 	for n := uint64(0); ; n++ {
 		if n%packetsPerCheck == 0 {
 			if n%packetsPerProgress == 0 && n > 0 {
@@ -96,14 +96,21 @@ func (g *gatherer) run(ctx context.Context, src Source, progress func(packets ui
 				return err
 			}
 		}
-		err := src.Next(&f)
+		err := src.Next(&block[0])
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		g.take(&f)
+		g.takeBlock(block[:])
+	}
+}
+
+// takeBlock counts the frames of a block in their order. Their Data must stay valid until it returns.
+func (g *gatherer) takeBlock(frames []Frame) {
+	for i := range frames {
+		g.take(&frames[i])
 	}
 }
 
