@@ -35,7 +35,7 @@ func readEmbedded() *Catalog {
 	c.Services = readServices(&l.found)
 	l.add("ports.csv", portsCSV)
 	l.finish()
-	if err := l.found.first(); err != nil {
+	if _, err := l.result(); err != nil {
 		panic(err)
 	}
 	c.Sources[0].Name = "built-in"

@@ -16,6 +16,9 @@ func Lint(files ...string) []Problem { return load(true, files).lint() }
 func LintAlone(files ...string) []Problem { return load(false, files).lint() }
 
 func (l *loader) lint() []Problem {
+	if l.catalog.products != nil {
+		l.indexPorts()
+	}
 	l.warnRepeated()
 	l.warnShadowed()
 	l.warnBroad()

@@ -133,7 +133,7 @@ func (l *loader) add(name string, data []byte) {
 	l.document[name] = l.catalog.Sources[len(l.catalog.Sources)-1].Document
 }
 
-// finish reads the rows, once every role and product is known, and indexes them.
+// finish reads the rows, once every role and product is known.
 func (l *loader) finish() {
 	if !l.indexNames() {
 		return
@@ -142,7 +142,6 @@ func (l *loader) finish() {
 		l.readRows(t)
 	}
 	l.catalog.products.use(l.catalog.Rows)
-	l.indexPorts()
 }
 
 // readRows adds the rows of one table. It gives up where no further error would be kept: each costs a search for the
@@ -218,6 +217,10 @@ func (l *loader) indexPorts() {
 
 // result returns the catalogue, or the first problem.
 func (l *loader) result() (*Catalog, error) {
+	if err := l.found.first(); err != nil {
+		return nil, err
+	}
+	l.indexPorts()
 	if err := l.found.first(); err != nil {
 		return nil, err
 	}
