@@ -254,7 +254,9 @@ func (r *pcapngReader) packet(f *Frame, offset int64, iface uint32, body []byte)
 	return nil
 }
 
-// simplePacket reads a simple packet block: of the section's first interface, without a time.
+// simplePacket reads a simple packet block: of the section's first interface, without a time. Its captured length stands
+// nowhere; the block's must be what the snap length leaves of the packet. An interface block whose type has one flipped bit is
+// a simple packet else.
 func (r *pcapngReader) simplePacket(f *Frame, offset int64, body []byte) error {
 	const fixed = 4
 	if len(body) < fixed {
@@ -266,9 +268,12 @@ func (r *pcapngReader) simplePacket(f *Frame, offset int64, body []byte) error {
 	}
 	wire := r.u32(body[0:4])
 	data := body[fixed:]
-	captured := min(wire, uint32(len(data)))
+	captured := wire
 	if snap := r.interfaces[i].SnapLen; snap > 0 {
-		captured = min(captured, snap)
+		captured = min(wire, snap)
+	}
+	if (uint64(captured)+3)&^3 != uint64(len(data)) {
+		return r.inside(offset, body, "a simple packet of %d captured bytes in a block with room for %d", captured, len(data))
 	}
 	n, onWire, wrong := r.lengths(captured, wire)
 	if wrong != "" {
