@@ -3,7 +3,10 @@ package capture
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -161,6 +164,11 @@ func TestPcapngGoesOnBehindDamage(t *testing.T) {
 		{"statistics of an unknown interface", func(w *fileWriter) {
 			w.block(blockStatistics, func(b *fileWriter) { b.u32(7, 0, 0) })
 		}, "at byte %d: interface 7 of a section that has described 1; 24 bytes passed over", 0},
+		{"an interface that a flipped bit made a simple packet", func(w *fileWriter) {
+			at := w.Len()
+			w.iface(1, 0, func(b *fileWriter) { b.option(ifName, []byte("eth1")) })
+			copy(w.Bytes()[at:], w.order.AppendUint32(nil, blockSimplePacket))
+		}, "at byte %d: a simple packet of 1 captured bytes in a block with room for 16; 32 bytes passed over", 0},
 		{"a thousand packets without a byte", func(w *fileWriter) {
 			for range maxZeroRecords {
 				w.enhanced(0, 1e6, nil)
@@ -282,4 +290,62 @@ func FuzzResync(f *testing.F) {
 		}
 		fuzzReader(t, data)
 	})
+}
+
+// since1970 returns the records of a capture whose clock began at 0, of packets of 40 bytes, and where each begins.
+func since1970(t *testing.T, packets int, captured func(i int) int) (data []byte, begins []int64) {
+	w := newFileWriter(false)
+	w.pcapHeader(magicMicros, 0, uint32(LinkIPv4))
+	packet := join(t, "45000028 00010000 40060000 0a000001 0a000002 7e430050 88776655 00000000 50022000 00000000")
+	for i := range packets {
+		begins = append(begins, int64(w.Len()))
+		w.u32(0, uint32(i), uint32(captured(i)), uint32(len(packet)))
+		w.Write(packet[:captured(i)])
+	}
+	return w.Bytes(), begins
+}
+
+// TestTimesSoonAfter1970ProveNothing: zeros are such times. Four bytes too many before a record, and its fraction of a second
+// was read as the captured length of a packet of the wire's length, two bytes of 40 (found by damage test 38,547 of 60,000).
+func TestTimesSoonAfter1970ProveNothing(t *testing.T) {
+	whole := func(int) int { return 40 }
+	data, begins := since1970(t, 30, whole)
+	for _, more := range []string{"00000000", "a82a0000"} {
+		at := begins[2]
+		got, err := starts(slices.Concat(data[:at], join(t, more), data[at:]))
+		want := slices.Clone(begins)
+		for i := range want[2:] {
+			want[2+i] += 4
+		}
+		if !slices.Equal(got, want) || !errors.Is(err, io.EOF) {
+			t.Errorf("%s before record 2: packets at %v, ended %v; want %v", more, got, err, want)
+		}
+	}
+	for what, captured := range map[string]func(int) int{
+		"all cut to 24 bytes": func(int) int { return 24 }, "the tenth one cut to 24 bytes": func(i int) int { return 40 - i%11/10*16 },
+	} {
+		data, begins := since1970(t, 30, captured)
+		if got, err := starts(data); !slices.Equal(got, begins) || !errors.Is(err, io.EOF) {
+			t.Errorf("%s: %d packets of %d, ended %v", what, len(got), len(begins), err)
+		}
+	}
+}
+
+// TestAHeaderOddTwiceIsNone: noise where a record has to begin, its second and its fraction impossible, with lengths that lead
+// to the end of the file or into the cut.
+func TestAHeaderOddTwiceIsNone(t *testing.T) {
+	for what, header := range map[string][]uint32{
+		"up to the end":     {3009320311, 57921620, 27136, 27136},
+		"up to the cut":     {2164326400, 2314862592, 27100, 33075},
+		"and beyond any":    {3009320311, 57921620, 200000, 200000},
+		"and before others": {3009320311, 57921620, 170, 170},
+	} {
+		w := newFileWriter(false)
+		w.Write(pcapOf(3, 3))
+		w.u32(header...)
+		w.Write(make([]byte, 27136))
+		if got, err := starts(w.Bytes()); len(got) != 3 || errors.Is(err, io.EOF) {
+			t.Errorf("%s: %d packets of 3, ended %v", what, len(got), err)
+		}
+	}
 }

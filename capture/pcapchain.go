@@ -12,9 +12,10 @@ const (
 	oddSnap                        // captured more than the file's snap length
 	oddEmpty                       // captured nothing
 	oddWire                        // more on the wire than any network carries
+	oddSlice                       // captured less than was on the wire and than the snap length, at a time that proves nothing
 
 	oddTime = oddFraction | oddSecond
-	oddSize = oddLength | oddSnap | oddEmpty | oddWire
+	oddSize = oddLength | oddSnap | oddEmpty | oddWire | oddSlice
 )
 
 const (
@@ -22,12 +23,21 @@ const (
 
 	// maxWire is the longest frame that raises no doubt: segmentation offload makes 64 KiB, BIG TCP 512 KiB.
 	maxWire = 1 << 20
+
+	// early is the second before which a time proves nothing: zeros and small numbers, of which packets and headers are full,
+	// are times soon after 1970. Captures of machines without a clock lie there, and made ones.
+	early = 1 << 24
 )
 
 // sound reports whether nothing about a header is odd: the fast way to say so, for almost every record there is.
 func (r *pcapReader) sound(h *recordHeader) bool {
 	return h.captured-1 < r.most && h.captured <= h.wire && h.wire <= maxWire && h.fraction < r.units &&
-		uint64(int64(h.second)-r.second+day) <= 2*day
+		uint64(int64(h.second)-r.second+day) <= 2*day && !r.sliced(h)
+}
+
+// sliced reports whether a header of an early time says that its packet was cut, and not by the snap length.
+func (r *pcapReader) sliced(h *recordHeader) bool {
+	return h.second < early && h.captured < min(h.wire, r.most)
 }
 
 // oddities says what is odd about a header that follows a record of a time.
@@ -49,6 +59,9 @@ func (r *pcapReader) oddities(h *recordHeader, second int64, timed bool) (o oddi
 	}
 	if h.wire > maxWire {
 		o |= oddWire
+	}
+	if r.sliced(h) {
+		o |= oddSlice
 	}
 	return o &^ r.odd
 }
@@ -93,10 +106,13 @@ func (r *pcapReader) recordBreach(offset int64, h *recordHeader, format string, 
 
 // believable reports whether the chain that begins with an odd record, right where a record has to be, is one. Up to the end
 // of the file or farther than a packet is long it is, if it is not odd throughout; of any other it has to be shown that
-// no chain within a packet's length goes farther. One that is cut with the file has to have begun well.
+// no chain within a packet's length goes farther. One that is cut with the file has to have begun well. A header that is odd
+// twice has to be followed by a sound one.
 func (r *pcapReader) believable(b []byte, o oddity, t *trail, complete bool) bool {
 	begun := t.cut && o&oddEmpty == 0 && (t.records == 0 || t.leads || o&oddSecond == 0)
 	switch {
+	case t.sound == 0 && o.twice():
+		return false
 	case t.ends && !t.empty:
 		return true
 	case t.spans && (t.sound >= chainLeast || t.records >= 8*chainLeast):
@@ -110,6 +126,11 @@ func (r *pcapReader) believable(b []byte, o oddity, t *trail, complete bool) boo
 		}
 	}
 	return true
+}
+
+// twice reports whether nothing that a header says of the time, or of the size, is as it should be.
+func (o oddity) twice() bool {
+	return o&oddTime == oddTime || o&(oddWire|oddSlice) == oddWire|oddSlice
 }
 
 // trail returns the trail of a chain that begins at an offset of the bytes at hand.
