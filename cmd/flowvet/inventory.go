@@ -105,14 +105,8 @@ func (p *program) writeSuggestion(v *inventory.Inventory, path string, captures 
 			status = statusPartial
 		}
 	}
-	var err error
-	if path == "" || path == "-" {
-		err = v.WriteYAML(p.stdout)
-	} else {
-		err = report.WriteFile(path, v.WriteYAML)
-	}
-	if err != nil {
-		return status, outputError{err}
+	if err := p.writeTo(path, v.WriteYAML); err != nil {
+		return status, err
 	}
 	return status, nil
 }
