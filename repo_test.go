@@ -37,6 +37,7 @@ var mayUse = map[string][]string{
 	"github.com/fatih/color":     {"report"},
 	"go.yaml.in/yaml/v3":         {"inventory", "match", "report"},
 	"golang.org/x/net":           {"capture/filter"},
+	"golang.org/x/sys":           {"capture"},
 	"golang.org/x/term":          {"cmd/flowvet"},
 	"net":                        {"capture/capturetest"},
 	"net/http":                   {},

@@ -50,6 +50,8 @@ type Frame struct {
 	Data      []byte // valid until the next call of Next
 	Interface int    // index into the capture's interfaces
 	Number    uint64 // 1-based number of the frame in its file
+
+	rejected bool // by a live filter that the kernel did not take
 }
 
 // Source delivers frames. Next returns io.EOF at the end, and a *Damage where the input is cut or damaged.
@@ -250,7 +252,7 @@ func (d *Damage) Error() string {
 // Capture is what one input showed, and what is known of where and when it was taken.
 type Capture struct {
 	Name        string // as given, or the path found in a folder; "-" for standard input; hostile
-	Format      string // "pcap", "pcapng"; "flows" of a flows file that cannot be read
+	Format      string // "pcap", "pcapng", "live"; "flows" of a flows file that cannot be read
 	Compression string // "gzip", "zstd", "xz"; empty: none
 	Size        int64  // bytes of the file read: up to where it ended early, where it did
 	Expanded    int64  // bytes they expanded to; valid iff Compression is not empty
@@ -260,6 +262,7 @@ type Capture struct {
 	Damage      *Damage  // the first; nil: none
 	Damages     []Damage // all, in the order of the file
 	Interrupted bool
+	Gaps        []Gap    // of a live capture: when it was blind, or lost packets, in order
 	Digest      uint64   // of the times and lengths of its packets in their order: tells recordings of one name apart
 	Names       []Name   // what the file says addresses are called: the first 4,096
 	Comments    []string // what it says of itself and its packets: the first 100, up to 1 KiB of each; hostile

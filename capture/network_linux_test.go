@@ -1,0 +1,167 @@
+package capture
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// inNetwork runs the rest of a test in a network of its own, where nothing is but its loopback interface: in a process that is this
+// test again. It returns false in the one that waits for it. Where networks cannot be made, the test is skipped.
+func inNetwork(t *testing.T) bool {
+	t.Helper()
+	const inside = "FLOWVET_TEST_NETWORK"
+	if os.Getenv(inside) != "" {
+		return true
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("no ip (iproute2) here to make interfaces with")
+	}
+	args := []string{"-test.run=^" + regexp.QuoteMeta(t.Name()) + "$", "-test.v"}
+	if testing.Short() {
+		args = append(args, "-test.short")
+	}
+	again := exec.Command(os.Args[0], args...)
+	again.Env = append(os.Environ(), inside+"=1")
+	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
+	out, err := again.CombinedOutput()
+	if errors.Is(err, unix.EPERM) {
+		t.Skip("not allowed to make a network: run as root")
+	}
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return false
+}
+
+// ip runs commands of iproute2, one a line.
+func ip(t testing.TB, commands string) {
+	t.Helper()
+	for line := range strings.Lines(commands) {
+		if args := strings.Fields(line); len(args) > 0 {
+			if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+				t.Fatalf("ip %s: %v: %s", strings.TrimSpace(line), err, out)
+			}
+		}
+	}
+}
+
+// cable makes two interfaces that are joined, quiet ones: the kernel sends nothing by itself.
+func cable(t testing.TB, one, other string) {
+	t.Helper()
+	ip(t, "link add "+one+" type veth peer name "+other)
+	quietly(t, one, other)
+}
+
+// quietly brings interfaces up without IPv6, which would speak by itself.
+func quietly(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		ip(t, "link set "+name+" addrgenmode none arp off up")
+	}
+}
+
+// sender sends frames out of an interface, many with one call (sendmmsg(2)).
+type sender struct {
+	t    testing.TB
+	fd   int
+	sent uint64
+}
+
+// sendBatch is how many frames are sent with one call.
+const sendBatch = 64
+
+func newSender(t testing.TB, name string) *sender {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: indexOf(t, name)}); err != nil {
+		t.Fatal(err)
+	}
+	return &sender{t: t, fd: fd}
+}
+
+func indexOf(t testing.TB, name string) int {
+	t.Helper()
+	devices, err := Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range devices {
+		if d.Name == name {
+			return d.Index
+		}
+	}
+	t.Fatalf("no interface %s", name)
+	return 0
+}
+
+// message is struct mmsghdr.
+type message struct {
+	header unix.Msghdr
+	length uint32
+	_      uint32
+}
+
+// send sends n frames, made by frame from their numbers, at that many a second; 0: as fast as it can.
+func (s *sender) send(n, rate int, frame func(i int) []byte) {
+	s.t.Helper()
+	var messages [sendBatch]message
+	var vectors [sendBatch]unix.Iovec
+	began := time.Now()
+	for at := 0; at < n; {
+		batch := min(sendBatch, n-at)
+		for i := range batch {
+			b := frame(at + i)
+			vectors[i] = unix.Iovec{Base: unsafe.SliceData(b)}
+			vectors[i].SetLen(len(b))
+			messages[i].header.Iov = &vectors[i]
+			messages[i].header.SetIovlen(1)
+		}
+		done, _, e := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&messages)), uintptr(batch), 0, 0, 0)
+		if e == unix.ENOBUFS || e == unix.EINTR || e == unix.EAGAIN {
+			continue
+		}
+		if e != 0 {
+			s.t.Fatal(e)
+		}
+		at += int(done)
+		s.sent += uint64(done)
+		if rate > 0 {
+			time.Sleep(time.Until(began.Add(time.Duration(at) * time.Second / time.Duration(rate))))
+		}
+	}
+}
+
+// datagrams returns frames of 64 bytes (60, and the checksum that no host sees): datagrams of that many flows.
+func datagrams(flows int) func(i int) []byte {
+	frames := make([][]byte, sendBatch)
+	for i := range frames {
+		f := make([]byte, 60)
+		copy(f, "\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01\x08\x00\x45\x00\x00\x2e\x00\x00\x00\x00\x40\x11\x00\x00")
+		copy(f[26:], "\x0a\x00\x00\x00\x0a\xff\x00\x01")
+		copy(f[34:], "\x10\x00\x03\x86\x00\x1a\x00\x00")
+		frames[i] = f
+	}
+	return func(i int) []byte {
+		f := frames[i%sendBatch]
+		binary.BigEndian.PutUint16(f[18:], uint16(i))
+		binary.BigEndian.PutUint32(f[42:], uint32(i)) // no two frames are alike, as of a mirror's copies
+		flow := uint32(i % flows)
+		f[27], f[28], f[29] = byte(flow>>16), byte(flow>>8), byte(flow)
+		return f
+	}
+}
