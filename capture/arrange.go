@@ -8,7 +8,7 @@ import (
 // Arrange puts the captures of several inputs into the order that a run has them in: by name, standard input first, as
 // [Open] sorts inputs. References to packets then name the captures by their new places. A capture that is there twice,
 // because a flows file holds it and it is given besides, or two flows files do, is kept once: again holds the others. Two
-// recordings of one name are the same if size, times, number of packets and [Capture.Digest] are.
+// recordings of one name are the same if size, times, number of packets, [Capture.Digest] and the filter are.
 //
 // The captures given must not be used afterwards.
 func Arrange(captures []*Capture) (kept, again []*Capture) {
@@ -34,6 +34,7 @@ type identity struct {
 	size         int64
 	first, last  int64
 	read, digest uint64
+	filter       string
 }
 
 func (c *Capture) identity() identity {
@@ -41,12 +42,13 @@ func (c *Capture) identity() identity {
 	if name == stdinName {
 		name = ""
 	}
-	return identity{name, c.Size, c.First, c.Last, c.Table.Stats.Read, c.Digest}
+	return identity{name, c.Size, c.First, c.Last, c.Table.Stats.Read, c.Digest, c.Filter}
 }
 
 func (i identity) compare(o identity) int {
 	return cmp.Or(
 		cmp.Compare(i.name, o.name), cmp.Compare(i.first, o.first), cmp.Compare(i.last, o.last),
 		cmp.Compare(i.size, o.size), cmp.Compare(i.read, o.read), cmp.Compare(i.digest, o.digest),
+		cmp.Compare(i.filter, o.filter),
 	)
 }

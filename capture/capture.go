@@ -263,6 +263,7 @@ type Capture struct {
 	Damages     []Damage // all, in the order of the file
 	Interrupted bool
 	Gaps        []Gap    // of a live capture: when it was blind, or lost packets, in order
+	Filter      string   // what its frames had to pass to be recorded: filter.Filter.Source; empty: none; hostile
 	Digest      uint64   // of the times and lengths of its packets in their order: tells recordings of one name apart
 	Names       []Name   // what the file says addresses are called: the first 4,096
 	Comments    []string // what it says of itself and its packets: the first 100, up to 1 KiB of each; hostile

@@ -110,6 +110,7 @@ func (d *decoder) capture(c *Capture) (flows uint64) {
 	d.damages(c)
 	c.Commented, c.Named = d.number(maxPackets), d.number(maxPackets)
 	c.Sample.Whole = d.flag()
+	c.Filter = d.text()
 	flows = d.number(math.MaxUint32)
 	d.must(len(d.b) == 0, "a capture's section is too long")
 	return flows

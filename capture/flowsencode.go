@@ -50,6 +50,7 @@ func (e *encoder) capture(c *Capture) {
 	e.number(c.Commented)
 	e.number(c.Named)
 	e.flag(c.Sample.Whole)
+	e.text(c.Filter)
 	e.number(uint64(c.Table.Len()))
 }
 

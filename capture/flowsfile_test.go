@@ -68,6 +68,7 @@ func TestFlowsFileBringsBackWhatWasWritten(t *testing.T) {
 	damaged.Damage = &damaged.Damages[0]
 	interrupted := recorded("-", 3, 2000)
 	interrupted.Interrupted = true
+	interrupted.Filter = "tcp or port 902"
 	interrupted.Format = formatPcapng
 	interrupted.Interfaces = []Interface{
 		{Name: "eth\x1b0", Filter: "tcp port 902", Link: 1, SnapLen: 96, Start: 5e9, End: 9e9, Received: 77, Dropped: 3, Counted: true},

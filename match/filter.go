@@ -15,7 +15,7 @@ import (
 // sieve is a filter that frames had to pass to be judged.
 type sieve struct {
 	text     string
-	applied  bool              // here, by -f; else it was used when the capture was made
+	applied  bool              // by -f, here or when it was recorded; else it was used when the capture was made
 	problem  string            // why it cannot be said what it lets through; empty if it can
 	programs []*filter.Program // one for each link type of the capture
 	anywhere map[filter.Flow]admission
@@ -29,7 +29,7 @@ type admission struct{ admits, sure bool }
 const maxSieves = 8
 
 // sieves returns the filters that stand between the wire and the judgement: those that the capture records, the one the
-// user says it was made with, and the one that is applied while reading.
+// user says it was made with, and those that are applied while reading, now or when it was recorded.
 func sieves(c *capture.Capture, g *Grounds) []*sieve {
 	var links []uint16
 	var texts []string
@@ -57,11 +57,28 @@ func sieves(c *capture.Capture, g *Grounds) []*sieve {
 		all = append(all, s)
 	}
 	if g.Filter != nil {
-		s := &sieve{text: g.Filter.String(), applied: true}
-		s.compile(g.Filter, links)
-		all = append(all, s)
+		all = append(all, applied(g.Filter, links))
+	}
+	if c.Filter != "" {
+		all = append(all, recordedBy(c.Filter, links))
 	}
 	return all
+}
+
+// applied returns the sieve of -f.
+func applied(f *filter.Filter, links []uint16) *sieve {
+	s := &sieve{text: f.String(), applied: true}
+	s.compile(f, links)
+	return s
+}
+
+// recordedBy returns the sieve of a flows file that was recorded with -f.
+func recordedBy(source string, links []uint16) *sieve {
+	f, err := filter.Restore(source)
+	if err != nil {
+		return &sieve{text: source, applied: true, problem: err.Error()}
+	}
+	return applied(f, links)
 }
 
 // sieveTexts names the filters, for the report.
@@ -151,7 +168,7 @@ func (j *judge) filtered(p *point, row *catalog.Row, src, dst *inventory.Machine
 func (s *sieve) stops(p *point, services []filter.Flow, from, to []netip.Addr) (Reason, bool) {
 	made, remedy := fmt.Sprintf("%s was made with the filter %q", p.info.Name, s.text), "capture without a filter"
 	if s.applied {
-		made, remedy = fmt.Sprintf("of %s, only %q is judged", p.info.Name, s.text), "judge without -f"
+		made, remedy = fmt.Sprintf("of %s, only %q is judged", p.info.Name, s.text), "leave out -f"
 	}
 	if s.problem != "" {
 		return Reason{"capture-filter", fmt.Sprintf("%s, of which it is not known what it lets through (%s)", made, s.problem), remedy}, true

@@ -1,7 +1,10 @@
 package filter
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/net/bpf"
 )
@@ -24,6 +27,28 @@ func Parse(expression string) (*Filter, error) {
 
 // String returns the filter as it was written, or its number of instructions where it was given as a program.
 func (f *Filter) String() string { return f.text }
+
+// Source returns the filter as [Restore] reads it: the expression, or the program as tcpdump -ddd prints it.
+func (f *Filter) Source() string {
+	if f.dump == nil {
+		return f.text
+	}
+	var out strings.Builder
+	fmt.Fprintln(&out, len(f.dump))
+	for _, i := range f.dump {
+		fmt.Fprintln(&out, i.Op, i.Jt, i.Jf, i.K)
+	}
+	return out.String()
+}
+
+// Restore reads what Source returned: a program where the first line is a number, which is no expression.
+func Restore(source string) (*Filter, error) {
+	line, _, _ := strings.Cut(source, "\n")
+	if _, err := strconv.Atoi(line); err == nil {
+		return ParseDump(source)
+	}
+	return Parse(source)
+}
 
 // keepWhole is what programs for files return: libpcap's MAXIMUM_SNAPLEN, more than any frame has.
 const keepWhole = 262144

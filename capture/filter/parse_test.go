@@ -192,3 +192,30 @@ func FuzzParseDump(f *testing.F) {
 		}
 	})
 }
+
+// TestSourceIsReadBack: a recording keeps the filter as text.
+func TestSourceIsReadBack(t *testing.T) {
+	program, err := filter.ParseDump("2\n40 0 0 12\n6 0 0 262144\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	filters := []*filter.Filter{program}
+	for _, expression := range []string{"", "tcp port 443 or not net 10.0.0.0/8", " \n host 10.0.0.1"} {
+		f, err := filter.Parse(expression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		filters = append(filters, f)
+	}
+	for _, f := range filters {
+		back, err := filter.Restore(f.Source())
+		if err != nil || back.String() != f.String() || back.Source() != f.Source() {
+			t.Errorf("%q: %v, %v", f.Source(), back, err)
+		}
+	}
+	for _, source := range []string{"80", "1\n", "2\n40 0 0 12", "port https"} {
+		if f, err := filter.Restore(source); err == nil {
+			t.Errorf("%q is taken for %v", source, f)
+		}
+	}
+}

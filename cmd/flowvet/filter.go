@@ -7,15 +7,15 @@ import (
 	"flowvet/capture/filter"
 )
 
-// filterFlags say which frames are judged.
+// filterFlags say which frames are judged or recorded.
 type filterFlags struct {
 	expression string
 	dump       string
 }
 
-// bind registers the flags.
-func (f *filterFlags) bind(flags *flagSet) {
-	flags.StringVarP(&f.expression, "filter", "f", "", "judge only what the pcap-filter `EXPR` keeps, such as \"host 10.0.0.5 and tcp\"")
+// bind registers the flags; verb is what is done to the frames.
+func (f *filterFlags) bind(flags *flagSet, verb string) {
+	flags.StringVarP(&f.expression, "filter", "f", "", verb+" only what the pcap-filter `EXPR` keeps, such as \"host 10.0.0.5 and tcp\"")
 	flags.StringVarP(&f.dump, "filter-dump", "F", "", "the same by a program: `FILE` holds what tcpdump -ddd prints")
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"flowvet/capture"
+	"flowvet/capture/filter"
 	"flowvet/report"
 )
 
@@ -22,6 +23,8 @@ Examples:
       judge it later, together with others
   flowvet record site-a.flows site-b.flows -o all.flows
       merge
+  flowvet record monday/ -f 'net 10.20.0.0/16' -o lab.flows
+      keep a part; what the filter keeps out is never called absent
   ssh sensor 'tcpdump -w - -i eth1' | flowvet record - -o sensor.flows
       record what arrives; an interrupt ends it, and what was read is written
 
@@ -33,6 +36,7 @@ file could not be written.
 type recordFlags struct {
 	read    []string
 	output  string
+	filter  filterFlags
 	dedup   bool
 	segment string
 	inputs  inputFlags
@@ -43,6 +47,7 @@ type recordFlags struct {
 func (f *recordFlags) bind(flags *flagSet) {
 	flags.StringVarP(&f.output, "output", "o", "", "write the flows to `FILE`, - for standard output")
 	flags.StringArrayVarP(&f.read, "read", "r", nil, "a capture to read, as the arguments `FILE` are (repeatable)")
+	f.filter.bind(flags, "record")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
 	bindSegment(flags, &f.segment)
 	f.inputs.bind(flags)
@@ -70,8 +75,15 @@ func (p *program) record(args []string) (int, error) {
 	if err := checkSegment(f.segment); err != nil {
 		return statusUsage, err
 	}
+	kept, err := f.filter.load()
+	if err != nil {
+		return statusUsage, err
+	}
 	inputs, err := p.open(paths, f.quiet)
 	if err != nil {
+		return statusUsage, err
+	}
+	if err := f.filter.check(inputs); err != nil {
 		return statusUsage, err
 	}
 	if err := f.prepare(inputs); err != nil {
@@ -80,11 +92,28 @@ func (p *program) record(args []string) (int, error) {
 	if err := f.inputs.apply(inputs); err != nil {
 		return statusUsage, err
 	}
-	options := capture.Options{
-		Dedup: f.dedup, MaxExpanded: f.inputs.limit, MaxFlows: defaultMaxFlows(), Segments: f.segment == byVLAN,
+	captures, err := p.readFiltered(&f, kept, inputs)
+	if err != nil {
+		return statusUsage, err
 	}
-	captures := p.read(inputs, options, f.quiet)
 	return p.writeFlows(captures, f.output)
+}
+
+// readFiltered reads what a filter keeps, all where it is nil, and notes the filter with each capture.
+func (p *program) readFiltered(f *recordFlags, kept *filter.Filter, inputs []*capture.Input) ([]*capture.Capture, error) {
+	keep, err := keeper(kept)
+	if err != nil {
+		return nil, err
+	}
+	captures := p.read(inputs, capture.Options{
+		Dedup: f.dedup, Filter: keep, MaxExpanded: f.inputs.limit, MaxFlows: defaultMaxFlows(), Segments: f.segment == byVLAN,
+	}, f.quiet)
+	if kept != nil {
+		for _, c := range captures {
+			c.Filter = kept.Source()
+		}
+	}
+	return captures, nil
 }
 
 // prepare checks, before a packet is read, that the file can be written and is none that is read.
@@ -92,7 +121,7 @@ func (f *recordFlags) prepare(inputs []*capture.Input) error {
 	if f.output == "-" {
 		return nil
 	}
-	if err := overwrites(f.output, names(inputs)); err != nil {
+	if err := overwrites(f.output, append(names(inputs), f.filter.dump)); err != nil {
 		return err
 	}
 	if err := writable(f.output); err != nil {

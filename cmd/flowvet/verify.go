@@ -31,7 +31,7 @@ const shownDifferences = 50
 func (f *checkFlags) bindVerify(flags *flagSet) {
 	flags.StringVar(&f.inventory, "inventory", "", "the inventory that the evidence rests on: `FILE` in YAML or CSV")
 	bindCatalogs(flags, &f.catalogs, &f.noBuiltin)
-	f.filter.bind(flags)
+	f.filter.bind(flags, "judge")
 	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, as given to check")
 	flags.StringArrayVar(&f.sees, "sees", nil, "what the captures are known to see (`WHAT`), as given to check (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet, as given to check")
