@@ -44,7 +44,7 @@ func (f *diffFlags) bind(flags *flagSet) {
 	flags.StringVar(&f.exceptions, "exceptions", "", "accepted findings, for the captures: `FILE` in YAML")
 	flags.StringVar(&f.asOf, "as-of", "", "the `TIME` (RFC 3339) at which exceptions are looked at (default now)")
 	flags.StringArrayVar(&f.during, "during", nil, "an `OPERATION` that ran in both captures: its rows are required (repeatable)")
-	f.filter.bind(flags)
+	f.filter.bind(flags, "judge")
 	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, where the file does not say")
 	flags.StringArrayVar(&f.sees, "sees", nil, "a prefix, address or machine (`WHAT`) that the captures are known to see (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
