@@ -36,6 +36,7 @@ const (
 	sectionEvents     = 8
 	sectionNotes      = 9
 	sectionSample     = 10
+	sectionGaps       = 11
 	sectionOptional   = 128
 )
 
@@ -189,6 +190,7 @@ func (f *flowsWriter) capture(c *Capture) {
 	f.events(c)
 	f.notes(c)
 	f.sample(c)
+	f.gaps(c)
 }
 
 // flows writes the flows in the order of their keys.

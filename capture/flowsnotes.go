@@ -83,3 +83,33 @@ func (d *decoder) takeHash(c *Capture) {
 	d.must(len(hashes) < maxSample, "a sample is too large")
 	c.Sample.Hashes = append(hashes, h)
 }
+
+// gaps writes when a live capture was blind, or lost packets.
+func (f *flowsWriter) gaps(c *Capture) {
+	for i := range c.Gaps {
+		g := &c.Gaps[i]
+		f.section.difference(g.From)
+		f.section.number(uint64(g.To - g.From))
+		f.section.number(g.Lost)
+		f.section.number(g.Offered)
+		f.section.text(g.Reason)
+		f.flushFull(sectionGaps)
+	}
+	f.flushRest(sectionGaps)
+}
+
+// takeGap reads one gap.
+func (d *decoder) takeGap(c *Capture) {
+	g := Gap{From: d.time(0)}
+	g.To = d.within(g.From, maxTime)
+	g.Lost, g.Offered = d.number(maxPackets), d.number(maxPackets)
+	g.Reason = d.text()
+	d.must(g.Lost <= g.Offered, "a gap lost more than there was")
+	d.must(len(c.Gaps) < MaxGaps, "too many gaps")
+	if n := len(c.Gaps); n > 0 {
+		d.must(g.From >= c.Gaps[n-1].From, "the gaps are out of order")
+	}
+	if d.fault == "" {
+		c.Gaps = append(c.Gaps, g)
+	}
+}

@@ -244,6 +244,8 @@ func (r *flowsReader) item() func(c *Capture) {
 		return d.takeNote
 	case sectionSample:
 		return d.takeHash
+	case sectionGaps:
+		return d.takeGap
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package capture
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 )
@@ -79,7 +78,7 @@ func TestLiveCountsEveryPacket(t *testing.T) {
 			if want := c.Table.Stats.Flowed; uint64(c.Table.Len()) != want {
 				t.Errorf("%d flows of %d datagrams, each of a flow of its own", c.Table.Len(), want)
 			}
-			t.Log(fmt.Sprintf("%d packets at %.0f a second, %d sockets: %d read, %d dropped", n, float64(n)/took.Seconds(), sockets, c.Table.Stats.Read, counted.KernelDropped))
+			t.Logf("%d packets at %.0f a second, %d sockets: %d read, %d dropped", n, float64(n)/took.Seconds(), sockets, c.Table.Stats.Read, counted.KernelDropped)
 		}
 	}
 }

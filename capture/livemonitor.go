@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -20,7 +21,7 @@ type monitor struct {
 	reading sync.Mutex // of what follows
 	now     Counters
 	until   int64 // nanoseconds since 1970 up to which the counters hold
-	blind   bool  // the last gap lasts still
+	blind   *Gap  // lasts still; the others are in now.Gaps
 }
 
 // samplePeriod is the time between two looks.
@@ -127,12 +128,10 @@ func (m *monitor) goBlind(s LinkState) {
 	m.reading.Lock()
 	defer m.reading.Unlock()
 	m.now.Link = s
-	if m.blind {
-		m.now.Gaps[len(m.now.Gaps)-1].Reason = s.String()
-		return
+	if m.blind == nil {
+		m.blind = &Gap{From: m.looked.UnixNano(), To: m.looked.UnixNano()}
 	}
-	m.blind = true
-	m.gap(Gap{From: m.looked.UnixNano(), To: m.looked.UnixNano(), Reason: s.String()})
+	m.blind.Reason = s.String()
 }
 
 // seeAgain ends the gap.
@@ -140,18 +139,28 @@ func (m *monitor) seeAgain(now time.Time) {
 	m.reading.Lock()
 	defer m.reading.Unlock()
 	m.now.Link = LinkUp
-	if m.blind {
-		m.now.Gaps[len(m.now.Gaps)-1].To = now.UnixNano()
-		m.blind = false
+	if m.blind != nil {
+		m.blind.To = now.UnixNano()
+		m.gap(*m.blind)
+		m.blind = nil
 	}
 }
 
-// gap adds a gap. Where there are too many, the last one grows to hold it.
+// gap adds a gap that is over. Where there are too many, the last one grows to hold it.
 func (m *monitor) gap(g Gap) {
-	if n := len(m.now.Gaps); n >= MaxGaps {
+	n := len(m.now.Gaps)
+	if n > 0 {
 		last := &m.now.Gaps[n-1]
-		last.To, last.Lost, last.Reason = max(last.To, g.To), 0, "several"
-		return
+		goesOn := last.Lost > 0 && g.Lost > 0 && last.To == g.From
+		switch {
+		case goesOn:
+			last.To, last.Lost, last.Offered = g.To, last.Lost+g.Lost, last.Offered+g.Offered
+			return
+		case n >= MaxGaps-1:
+			last.From, last.To = min(last.From, g.From), max(last.To, g.To)
+			last.Lost, last.Offered, last.Reason = 0, 0, "several gaps"
+			return
+		}
 	}
 	m.now.Gaps = append(m.now.Gaps, g)
 }
@@ -180,7 +189,7 @@ func (m *monitor) sample(now time.Time) {
 	n := &m.now
 	second := Second{At: now.UnixNano(), Received: received - n.Received, Dropped: dropped - n.KernelDropped}
 	if second.Dropped > 0 {
-		m.loss(Gap{
+		m.gap(Gap{
 			From: m.sampled.UnixNano(), To: second.At, Reason: "packets dropped by the kernel",
 			Lost: second.Dropped, Offered: second.Received,
 		})
@@ -190,30 +199,11 @@ func (m *monitor) sample(now time.Time) {
 		n.History = append(n.History[:0], n.History[1:]...)
 	}
 	n.History = append(n.History, second)
-	if m.blind {
-		n.Gaps[len(n.Gaps)-1].To = second.At
+	if m.blind != nil {
+		m.blind.To = second.At
 	}
 	m.until = second.At
 	m.sampled = now
-}
-
-// loss notes a second in which packets were dropped: of a gap that goes on, where the second before was one.
-func (m *monitor) loss(g Gap) {
-	if n := len(m.now.Gaps); n > 0 && !m.blind {
-		if last := &m.now.Gaps[n-1]; last.Lost > 0 && last.To == g.From {
-			last.To = g.To
-			last.Lost += g.Lost
-			last.Offered += g.Offered
-			return
-		}
-	}
-	if m.blind { // behind the gap that lasts still
-		last := m.now.Gaps[len(m.now.Gaps)-1]
-		m.now.Gaps[len(m.now.Gaps)-1] = g
-		m.now.Gaps = append(m.now.Gaps, last)
-		return
-	}
-	m.gap(g)
 }
 
 // finish reads the counters once more, when all is read.
@@ -230,6 +220,10 @@ func (m *monitor) counters() (n Counters, until int64) {
 	defer m.reading.Unlock()
 	n = m.now
 	n.History, n.Gaps, n.Notes = slices.Clone(n.History), slices.Clone(n.Gaps), slices.Clone(n.Notes)
+	if m.blind != nil {
+		n.Gaps = append(n.Gaps, *m.blind)
+	}
+	slices.SortStableFunc(n.Gaps, func(a, b Gap) int { return cmp.Compare(a.From, b.From) })
 	return n, m.until
 }
 

@@ -109,11 +109,10 @@ func indexOf(t testing.TB, name string) int {
 	return 0
 }
 
-// message is struct mmsghdr.
+// message is struct mmsghdr, whose last words say how much of the frame was sent: all.
 type message struct {
 	header unix.Msghdr
-	length uint32
-	_      uint32
+	_      [2]uint32
 }
 
 // send sends n frames, made by frame from their numbers, at that many a second; 0: as fast as it can.

@@ -24,7 +24,8 @@ type point struct {
 	sieves []*sieve
 	// snapped says that frames were cut before their ports.
 	snapped bool
-	// silent is when nothing was heard of any machine for so long that it does not count as captured.
+	// silent is when nothing was heard of any machine for so long that it does not count as captured, and when the capture
+	// itself was blind.
 	silent []capture.Run
 }
 
@@ -53,7 +54,7 @@ func (j *judge) newPoint(c *capture.Capture, g *Grounds) *point {
 	for pair, when := range c.Table.Others {
 		j.saw(p, pair.From, pair.To, when)
 	}
-	p.silent = p.silences()
+	p.silent = without(p.silences(), blind(c.Gaps))
 	p.info.AckedUnseen, p.info.HalfCapture = loss.unseen(), loss.half()
 	p.info.FilterSuspected = suspectFilter(s, &only)
 	return p
@@ -65,7 +66,7 @@ func captureInfo(c *capture.Capture) CaptureInfo {
 		Interfaces: c.Interfaces, Damage: c.Damage, Damages: c.Damages, Interrupted: c.Interrupted,
 		Compression: c.Compression, Expanded: c.Expanded, Shift: c.Shift,
 		Duplicates: c.Table.Stats.Duplicates, Removed: c.Table.Stats.Skipped[capture.IgnoredDuplicate],
-		Names: c.Names, Named: c.Named, Comments: c.Comments, Commented: c.Commented,
+		Gaps: c.Gaps, Names: c.Names, Named: c.Named, Comments: c.Comments, Commented: c.Commented,
 	}
 	info.Folded.Flows, info.Folded.Packets = c.Table.Stats.FoldedFlows, c.Table.Stats.FoldedPackets
 	for _, i := range c.Interfaces {
@@ -312,7 +313,10 @@ func (p *point) timeReason(w Window, need time.Duration) (Reason, bool) {
 	}
 	if have := p.captured(start, end); have < need {
 		silences := ""
-		if len(p.silent) > 0 {
+		switch {
+		case len(blind(p.info.Gaps)) > 0:
+			silences = " without the gaps in it"
+		case len(p.silent) > 0:
 			silences = fmt.Sprintf(" without its silences of more than %s", maxSilence)
 		}
 		return Reason{

@@ -408,11 +408,12 @@ type CaptureInfo struct {
 	Damage          *capture.Damage // the first
 	Damages         []capture.Damage
 	Interrupted     bool
-	Compression     string // of the file; empty: none
-	Expanded        int64  // bytes it expanded to
-	Shift           int64  // nanoseconds by which its clock was corrected
-	Duplicates      uint64 // packets seen twice
-	Removed         uint64 // of these, left out
+	Gaps            []capture.Gap // of a live capture: when it was blind, or lost packets
+	Compression     string        // of the file; empty: none
+	Expanded        int64         // bytes it expanded to
+	Shift           int64         // nanoseconds by which its clock was corrected
+	Duplicates      uint64        // packets seen twice
+	Removed         uint64        // of these, left out
 	Names           []capture.Name
 	Comments        []string
 	Named           uint64 // names and comments in the file, also those that were not kept

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -37,6 +38,32 @@ func (p *point) silences() []capture.Run {
 		last = max(last, run.Last)
 	}
 	return all
+}
+
+// blind returns when a live capture saw nothing, or lost too much of what came, in seconds between which it was whole.
+func blind(gaps []capture.Gap) []capture.Run {
+	var all []capture.Run
+	for _, g := range gaps {
+		if g.Lost == 0 || float64(g.Lost) > maxDropRate*float64(g.Offered) {
+			all = append(all, capture.Run{First: floorSecond(g.From), Last: floorSecond(g.To-1) + 1})
+		}
+	}
+	return all
+}
+
+// without joins silences and blind times into runs that overlap nowhere.
+func without(silences, gaps []capture.Run) []capture.Run {
+	all := slices.Concat(silences, gaps)
+	slices.SortFunc(all, func(a, b capture.Run) int { return cmp.Compare(a.First, b.First) })
+	joined := all[:0]
+	for _, run := range all {
+		if n := len(joined); n > 0 && run.First <= joined[n-1].Last {
+			joined[n-1].Last = max(joined[n-1].Last, run.Last)
+			continue
+		}
+		joined = append(joined, run)
+	}
+	return joined
 }
 
 // captured returns how much of a time, in nanoseconds, the point captured: all of it but the silences.

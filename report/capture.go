@@ -10,6 +10,7 @@ import (
 
 const (
 	shownDamages  = 20 // of a capture
+	shownGaps     = 20 // of a capture
 	shownComments = 3  // with -v
 
 	// leastDuplicates is the share of second copies that is worth a word: below, they are single packets sent again.
@@ -78,6 +79,25 @@ func (h *facts) damage(c *match.CaptureInfo) {
 	}
 }
 
+// gaps says when a live capture was blind, or lost packets.
+func (h *facts) gaps(c *match.CaptureInfo) {
+	for _, g := range c.Gaps[:min(len(c.Gaps), shownGaps)] {
+		h.add("", span{gapText(&g), bad})
+	}
+	if more := len(c.Gaps) - shownGaps; more > 0 {
+		h.add("", span{fmt.Sprintf("GAP: and %d more", more), bad})
+	}
+}
+
+// gapText says what a gap is.
+func gapText(g *capture.Gap) string {
+	line := "GAP: " + between(g.From, g.To) + ": " + Terminal(g.Reason)
+	if g.Lost > 0 {
+		line += fmt.Sprintf(", %d of %d", g.Lost, g.Offered)
+	}
+	return line
+}
+
 // comments shows the first of what a capture file says of itself.
 func (h *facts) comments(c *match.CaptureInfo) {
 	for _, text := range c.Comments[:min(len(c.Comments), shownComments)] {
@@ -90,6 +110,10 @@ func (h *facts) comments(c *match.CaptureInfo) {
 
 func jsonDamageOf(d capture.Damage) jsonDamage {
 	return jsonDamage{Offset: d.Offset, Reason: d.Reason, Expanded: d.Expanded, Skipped: d.Skipped}
+}
+
+func jsonGapOf(g capture.Gap) jsonGap {
+	return jsonGap{Start: instantExact(g.From), End: instantExact(g.To), Reason: g.Reason, Lost: g.Lost, Offered: g.Offered}
 }
 
 func jsonNameOf(n capture.Name) jsonName { return jsonName{n.Addr.String(), n.Name} }

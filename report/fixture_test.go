@@ -340,6 +340,10 @@ func (l *lab) result() *match.Result {
 			{Name: "mgmt.pcap", Format: "pcap", Size: 90000, Packets: 1234, First: morning, Last: morning + 60*second},
 			{
 				Name: "san.pcapng", Format: "pcapng", Size: 4000, Packets: 20, First: morning, Last: morning + 30*second, Filter: "tcp",
+				Gaps: []capture.Gap{
+					{From: morning + 2*second, To: morning + 5*second, Reason: "interface down"},
+					{From: morning + 9*second, To: morning + 10*second, Reason: "packets dropped by the kernel", Lost: 3, Offered: 8},
+				},
 				DropsRecorded: true, Received: 20, Drops: 3, AckedUnseen: 0.021, Damage: &capture.Damage{Offset: 4000, Reason: "cut within a packet block"},
 				Interfaces: []capture.Interface{{Name: "vmk0", Link: 1, SnapLen: 96, Counted: true, Received: 20, Dropped: 3}},
 			},

@@ -81,7 +81,7 @@ func (t *teller) captureTotal() string {
 
 // remarkable reports whether a capture supports less than a whole one would.
 func remarkable(c *match.CaptureInfo) bool {
-	return c.Damage != nil || c.Shift != 0 || duplicated(c) >= leastDuplicates || c.Interrupted || c.HalfCapture || c.FilterSuspected != "" || c.Filter != "" || c.Drops > 0
+	return c.Damage != nil || c.Shift != 0 || duplicated(c) >= leastDuplicates || c.Interrupted || c.HalfCapture || c.FilterSuspected != "" || c.Filter != "" || c.Drops > 0 || len(c.Gaps) > 0
 }
 
 func (h *facts) capture(c *match.CaptureInfo) {
@@ -98,6 +98,7 @@ func (h *facts) capture(c *match.CaptureInfo) {
 		h.add("", span{"FILTER SUSPECTED: " + Terminal(c.FilterSuspected), doubt})
 	}
 	h.damage(c)
+	h.gaps(c)
 	if c.Interrupted {
 		h.add("", span{fmt.Sprintf("INTERRUPTED: %s was read up to byte %d; what came before is judged", Terminal(c.Name), c.Size), bad})
 	}

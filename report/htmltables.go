@@ -42,6 +42,9 @@ func (t *teller) htmlCaptures() (rows []htmlCapture, more string) {
 		if c.Damage != nil {
 			limits = append(limits, fmt.Sprintf("PARTIAL: ends early at byte %d: %s", c.Damage.Offset, Terminal(c.Damage.Reason)))
 		}
+		if n := len(c.Gaps); n > 0 {
+			limits = append(limits, fmt.Sprintf("%s, first %s", count(n, "GAP"), gapText(&c.Gaps[0])))
+		}
 		if c.Interrupted {
 			limits = append(limits, "INTERRUPTED")
 		}

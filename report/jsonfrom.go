@@ -53,7 +53,7 @@ func jsonCaptureOf(c *match.CaptureInfo) jsonCapture {
 		Filter: c.Filter, DropsRecorded: c.DropsRecorded, Received: c.Received, Drops: c.Drops, AckedUnseen: c.AckedUnseen,
 		HalfCapture: c.HalfCapture, FilterSuspected: c.FilterSuspected, Interrupted: c.Interrupted,
 		Compression: c.Compression, Expanded: c.Expanded, Shift: time.Duration(c.Shift).Seconds(), Duplicates: c.Duplicates,
-		Damages: each(c.Damages, jsonDamageOf), Comments: list(c.Comments), Commented: c.Commented,
+		Damages: each(c.Damages, jsonDamageOf), Gaps: each(c.Gaps, jsonGapOf), Comments: list(c.Comments), Commented: c.Commented,
 		Names: each(c.Names, jsonNameOf), Named: c.Named,
 	}
 	if c.Packets > 0 {

@@ -65,6 +65,7 @@ type jsonCapture struct {
 	Damage          *jsonDamage     `json:"damage,omitempty"`
 	Damages         []jsonDamage    `json:"damages"`
 	Interrupted     bool            `json:"interrupted"`
+	Gaps            []jsonGap       `json:"gaps,omitempty"`
 	Duplicates      uint64          `json:"duplicates"`
 	Comments        []string        `json:"comments"`
 	Commented       uint64          `json:"comment_count"`
@@ -77,6 +78,14 @@ type jsonDamage struct {
 	Reason   string `json:"reason"`
 	Expanded bool   `json:"of_expanded_data,omitempty"`
 	Skipped  int64  `json:"bytes_passed_over,omitempty"`
+}
+
+type jsonGap struct {
+	Start   string `json:"start"`
+	End     string `json:"end"`
+	Reason  string `json:"reason"`
+	Lost    uint64 `json:"lost,omitempty"`
+	Offered uint64 `json:"offered,omitempty"`
 }
 
 type jsonName struct {
