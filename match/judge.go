@@ -330,6 +330,9 @@ func (j *judge) unknownEndpoint(q question, here []reading) (ruling, bool) {
 		unknown = q.i
 	}
 	sortReadings(r.readings) // what the products that are there ask for comes first
+	slices.SortStableFunc(r.readings, func(a, b reading) int {
+		return j.ownRow(&b, q.r.stranger) - j.ownRow(&a, q.r.stranger)
+	})
 	for _, x := range r.readings {
 		roles := x.perm.To
 		if q.i.stranger {
@@ -340,6 +343,20 @@ func (j *judge) unknownEndpoint(q question, here []reading) (ruling, bool) {
 		}
 	}
 	return r, len(r.readings) > 0
+}
+
+// ownRow returns 1 where the known end of a reading, its initiator or its responder, is what the row's product is: ESX asks for
+// a name server; that an ESX host may be asked as one of another product's is farther. Where products are not known, nothing
+// else says so.
+func (j *judge) ownRow(x *reading, initiator bool) int {
+	known := x.to.role
+	if initiator {
+		known = x.from.role
+	}
+	if product, ok := j.cat.Product(x.perm.Row.Product); ok && j.cat.IsA(known, product.Role) {
+		return 1
+	}
+	return 0
 }
 
 // wrongEnd tells a service that others may use, or that is documented elsewhere, from a port that is not listed.
