@@ -86,24 +86,34 @@ func (g *gatherer) finish() *Table {
 // run takes everything until the source ends, which returns nil; the source fails, which returns its error; or the
 // context is done, which returns the context's.
 func (g *gatherer) run(ctx context.Context, src Source, progress func(packets uint64)) error {
-	var block [1]Frame
-	for n := uint64(0); ; n++ {
-		if n%packetsPerCheck == 0 {
-			if n%packetsPerProgress == 0 && n > 0 {
-				progress(n)
+	block := make([]Frame, framesPerBlock)
+	plain, _ := src.(plainReader)
+	for total := uint64(0); ; {
+		next := packetsPerCheck - total%packetsPerCheck
+		if next == packetsPerCheck {
+			if total%packetsPerProgress == 0 && total > 0 {
+				progress(total)
 			}
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 		}
-		err := src.Next(&block[0])
-		if errors.Is(err, io.EOF) {
-			return nil
+		n := 0
+		if plain != nil {
+			n = plain.plain(block[:min(next, framesPerBlock)])
 		}
-		if err != nil {
-			return err
+		if n == 0 {
+			n = 1
+			err := src.Next(&block[0])
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
 		}
-		g.takeBlock(block[:])
+		g.takeBlock(block[:n])
+		total += uint64(n)
 	}
 }
 

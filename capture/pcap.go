@@ -27,6 +27,7 @@ type stream struct {
 	expander   *expander // where the bytes come from; nil where the input is not compressed
 	size       int64     // bytes of the input; less than 0: not known
 	steps      int       // records looked at behind damage
+	limit      int64     // no record that begins here or later is read; 0: none
 }
 
 // damageAt returns a Damage at an offset.

@@ -30,9 +30,12 @@ const (
 )
 
 // sound reports whether nothing about a header is odd: the fast way to say so, for almost every record there is.
-func (r *pcapReader) sound(h *recordHeader) bool {
+func (r *pcapReader) sound(h *recordHeader) bool { return r.soundAfter(h, r.second) }
+
+// soundAfter is sound for a header that follows a record of a second.
+func (r *pcapReader) soundAfter(h *recordHeader, second int64) bool {
 	return h.captured-1 < r.most && h.captured <= h.wire && h.wire <= maxWire && h.fraction < r.units &&
-		uint64(int64(h.second)-r.second+day) <= 2*day && !r.sliced(h)
+		uint64(int64(h.second)-second+day) <= 2*day && (h.second >= early || !r.sliced(h))
 }
 
 // sliced reports whether a header of an early time says that its packet was cut, and not by the snap length.
