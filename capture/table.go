@@ -338,14 +338,14 @@ func floorSecond(ns int64) int64 {
 	return s
 }
 
-// Merge adds everything u holds to t. The order of merges does not matter. u must not be used afterwards.
+// Merge adds everything u holds to t. The order of merges does not matter. u stays as it is.
 func (t *Table) Merge(u *Table) {
 	t.settle()
 	u.settle()
 	t.Stats.Merge(&u.Stats)
 	t.mergeTransport(u)
 	if t.Others == nil {
-		t.Others = u.Others
+		t.Others = maps.Clone(u.Others)
 	} else {
 		for pair, seconds := range u.Others {
 			t.Others[pair] = t.Others[pair].Union(seconds)

@@ -29,6 +29,7 @@ type Grounds struct {
 	FailOn        Level          // LevelError, LevelWarning; LevelNone: never fail on findings
 	MaxFlows      int            // the cap of the flow tables, for the report; 0: none
 	Sees          []string       // prefixes and machines that every capture sees, as the user says
+	Warnings      []string       // what the report is to say besides, such as that a run was cut off
 }
 
 // Check reports what of the grounds cannot be used, before a packet is read: an operation that no row names or that no
@@ -100,7 +101,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	j.sees, _ = j.view(g.Sees)
 	r := &Result{
 		AsOf: g.AsOf, Catalog: g.Catalog, Inventory: g.Inventory, During: g.During, Window: g.Window,
-		Warnings: slices.Clone(g.Inventory.Warnings),
+		Warnings: slices.Concat(g.Inventory.Warnings, g.Warnings),
 	}
 	r.warnInapplicable(j, &g)
 	r.warnOverlaps(captures)
