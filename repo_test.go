@@ -24,9 +24,10 @@ var mayImport = map[string][]string{
 	"capture/filter":      {},
 	"catalog":             {},
 	"inventory":           {"capture", "catalog"},
+	"live":                {"capture", "inventory", "match", "report"},
 	"match":               {"capture", "capture/filter", "catalog", "inventory"},
 	"report":              {"capture", "catalog", "inventory", "match"},
-	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "inventory", "match", "report"},
+	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "inventory", "live", "match", "report"},
 }
 
 // mayUse says which packages may import a library.

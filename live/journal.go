@@ -38,8 +38,8 @@ func (j *Journal) Judged(now *Judgement) {
 		return
 	}
 	s := now.Standing
-	j.Log.Info("report", "cause", now.Cause, "status", now.Result.Status, "met", s.Met, "wanted", s.Wanted,
-		"undocumented", s.Counts.Undocumented, "absent", s.Counts.Absent, "indeterminate", s.Counts.Indeterminate,
+	j.Log.Info("report", "cause", string(now.Cause), "status", now.Result.Status, "met", s.Met, "wanted", s.Wanted,
+		"undocumented", s.Counts.Undocumented, "absent", s.Counts.Absent, "unjudged", s.Counts.CouldNotJudge+s.Counts.Indeterminate,
 		"packets", now.Result.Stats.Read, "took", now.Took.Round(time.Millisecond))
 }
 

@@ -13,7 +13,7 @@ import (
 
 // judge takes one look at the capture: a snapshot, its checkpoint, the judgement, and its publication if one is due. It runs
 // in a goroutine of its own and touches nothing of the session that changes.
-func (s *Session) judge(l *look, grounds match.Grounds, due cause) {
+func (s *Session) judge(l *look, grounds match.Grounds, due Cause) {
 	began := time.Now()
 	captures := append(slices.Clone(s.Earlier), s.Source.Snapshot())
 	if s.Checkpoint != nil {
@@ -30,7 +30,7 @@ func (s *Session) judge(l *look, grounds match.Grounds, due cause) {
 		l.err = err
 		return
 	}
-	j := &Judgement{Cause: string(due), At: began, Result: result, Captures: captures, Standing: standing(result)}
+	j := &Judgement{Cause: due, At: began, Result: result, Captures: captures, Standing: standing(result)}
 	l.judgement = j
 	if due != "" {
 		l.published = due

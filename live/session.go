@@ -43,11 +43,11 @@ type Session struct {
 	status  Status
 	looking bool
 	looked  chan look
-	due     cause     // of the publication that is due; "" for none
+	due     Cause     // of the publication that is due; "" for none
 	next    time.Time // of the next publication
 	again   time.Time // of the next judgement
 	news    newsroom
-	reason  string    // why the session ends; "" while it goes on
+	reason  string // why the session ends; "" while it goes on
 }
 
 // Autostop says when a session ends by itself. The zero value is never.
@@ -68,7 +68,7 @@ type Watcher interface {
 
 // Judgement is what came out of one look at the capture. Nobody changes it.
 type Judgement struct {
-	Cause    string // why it was published: interval, asked for, end; empty for one that was not
+	Cause    Cause // why it is published; empty for one that is not
 	At       time.Time
 	Took     time.Duration
 	Result   *match.Result
@@ -90,20 +90,21 @@ type Status struct {
 	ReloadsFailed int
 }
 
-// cause is why a judgement is published; the weightiest of several is kept.
-type cause string
+// Cause is why a judgement is published; the weightiest of several is kept.
+type Cause string
 
+// The causes.
 const (
-	causeInterval cause = "interval"
-	causeAsked    cause = "asked for"
-	causeEnd      cause = "end"
+	CauseInterval Cause = "interval"
+	CauseAsked    Cause = "asked for"
+	CauseEnd      Cause = "end"
 )
 
 // look is what the judging goroutine hands back.
 type look struct {
 	judgement  *Judgement
 	err        error // of the judgement
-	published  cause // what was tried
+	published  Cause // what was tried
 	trouble    error // of its publication
 	checkpoint error
 	fault      string // a panic
@@ -162,7 +163,7 @@ func (s *Session) begin() {
 
 // end takes the last look. What was under way is waited for.
 func (s *Session) end(lost error) (*Judgement, error) {
-	s.owe(causeEnd)
+	s.owe(CauseEnd)
 	if s.looking {
 		s.take(<-s.looked)
 	}
@@ -197,13 +198,13 @@ func (s *Session) tick() {
 	s.status.Now = time.Now()
 	s.status.Counters = s.Source.Counters()
 	if s.Interval > 0 && !s.status.Now.Before(s.next) {
-		s.owe(causeInterval)
+		s.owe(CauseInterval)
 		s.next = s.next.Add(s.Interval)
 		if s.next.Before(s.status.Now) { // the process stood still
 			s.next = s.status.Now.Add(s.Interval)
 		}
 	}
-	if !s.status.Now.Before(s.again) {
+	if !s.status.Now.Before(s.again) || s.due != "" && s.status.Trouble == nil {
 		s.look()
 	}
 	for _, w := range s.Watchers {
@@ -221,7 +222,7 @@ func (s *Session) stopByItself() {
 		s.reason = "all expectations are met"
 	case s.Stop.Duration > 0 && ran >= s.Stop.Duration:
 		s.reason = fmt.Sprintf("%v are over", s.Stop.Duration)
-	case s.Stop.Packets > 0 && s.status.Counters.Packets >= s.Stop.Packets:
+	case s.Stop.Packets > 0 && s.status.Counters.Taken >= s.Stop.Packets:
 		s.reason = fmt.Sprintf("%d packets are captured", s.Stop.Packets)
 	case s.Stop.Timeout > 0 && ran >= s.Stop.Timeout:
 		s.reason = fmt.Sprintf("not everything was met in %v", s.Stop.Timeout)
@@ -232,7 +233,7 @@ func (s *Session) stopByItself() {
 func (s *Session) obey(o Order) {
 	switch o {
 	case ReportNow:
-		s.owe(causeAsked)
+		s.owe(CauseAsked)
 		s.look()
 	case Reload:
 		s.reload()
@@ -256,11 +257,11 @@ func (s *Session) reload() {
 
 // owe notes that a publication is due. One that was due and could not be written is missed for good: the new one says all
 // that it would have.
-func (s *Session) owe(why cause) {
+func (s *Session) owe(why Cause) {
 	if s.due != "" && s.status.Trouble != nil {
 		s.status.Missed++
 	}
-	if s.due != causeAsked || why == causeEnd {
+	if s.due != CauseAsked || why == CauseEnd {
 		s.due = why
 	}
 }
@@ -271,7 +272,7 @@ func (s *Session) look() {
 		return
 	}
 	s.looking = true
-	go func(grounds match.Grounds, due cause) {
+	go func(grounds match.Grounds, due Cause) {
 		var l look
 		defer func() {
 			if fault := recover(); fault != nil {

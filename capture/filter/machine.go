@@ -43,7 +43,28 @@ const (
 //
 // It is not bpf.VM, which takes the captured length for the length on the wire: "less 100" would keep every frame of a
 // capture made with a snap length of 96.
-func (p *Program) Keeps(data []byte, wire int) bool {
+func (p *Program) Keeps(data []byte, wire int) bool { return p.run(data, wire, metadata{}) }
+
+// KeepsTagged is Keeps of a frame without its outermost VLAN tag, which a kernel took out of it and gives beside it.
+func (p *Program) KeepsTagged(data []byte, wire int, tag uint16) bool {
+	return p.run(data, wire, metadata{tag: uint32(tag), present: 1})
+}
+
+// metadata is what a kernel knows of a frame besides its bytes; the zero value is that of a frame in a file.
+type metadata struct{ tag, present uint32 }
+
+// load returns the word at a place above kernelMetadata.
+func (m metadata) load(k uint32) (uint32, bool) {
+	switch k {
+	case metadataTag:
+		return m.tag, true
+	case metadataTagPresent:
+		return m.present, true
+	}
+	return 0, false
+}
+
+func (p *Program) run(data []byte, wire int, beside metadata) bool {
 	var a, x uint32
 	var memory [memoryWords]uint32
 	for pc := 0; pc < len(p.code); pc++ {
@@ -54,7 +75,7 @@ func (p *Program) Keeps(data []byte, wire int) bool {
 		}
 		switch i.Op & classMask {
 		case classLD:
-			v, ok := load(i, x, data, wire, &memory)
+			v, ok := load(i, x, data, wire, beside, &memory)
 			if !ok {
 				return false
 			}
@@ -94,7 +115,7 @@ func (p *Program) Keeps(data []byte, wire int) bool {
 }
 
 // load is what an instruction loads into A. It is not ok past the end of the frame.
-func load(i *bpf.RawInstruction, x uint32, data []byte, wire int, memory *[memoryWords]uint32) (uint32, bool) {
+func load(i *bpf.RawInstruction, x uint32, data []byte, wire int, beside metadata, memory *[memoryWords]uint32) (uint32, bool) {
 	at := uint64(i.K)
 	switch i.Op & modeMask {
 	case modeIMM:
@@ -106,8 +127,8 @@ func load(i *bpf.RawInstruction, x uint32, data []byte, wire int, memory *[memor
 	case modeIND:
 		at += uint64(x)
 	default:
-		if i.K >= kernelMetadata { // no kernel took a tag out of a frame that stands in a file
-			return 0, i.K == metadataTag || i.K == metadataTagPresent
+		if i.K >= kernelMetadata {
+			return beside.load(i.K)
 		}
 	}
 	if at > uint64(len(data)) {

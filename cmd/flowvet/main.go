@@ -21,7 +21,7 @@ import (
 	"flowvet/report"
 )
 
-// The exit statuses. Status 2 ends a run before it judges; of the others the first of 70, 5, 4, 1, 3, 0 that holds wins.
+// The exit statuses. Status 2 ends a run before it judges; of the others the first of 70, 5, 6, 4, 1, 3, 0 that holds wins.
 const (
 	statusGood        = 0   // nothing at or above the fail level
 	statusFindings    = 1   // open findings at or above it; a lint with findings
@@ -29,6 +29,7 @@ const (
 	statusUnjudged    = 3   // nothing failed, but something required could not be judged
 	statusPartial     = 4   // an input is cut, damaged or interrupted: the report covers what was read
 	statusOutput      = 5   // output could not be written
+	statusLost        = 6   // a live capture failed, or lost more than --max-loss
 	statusInternal    = 70  // a fault of flowvet's own
 	statusInterrupted = 130 // a second interrupt
 )
@@ -44,6 +45,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"check", "judge captures: documented, undocumented, expected but absent", (*program).check},
+		{"live", "judge what passes an interface, for minutes or weeks", (*program).live},
 		{"record", "write what captures showed into one small file, without payload", (*program).record},
 		{"catalog", "say what is documented for a port, a product, a role or a row", (*program).catalog},
 		{"inventory", "suggest an inventory from captures, or lint one", (*program).inventory},
@@ -205,7 +207,7 @@ func closedPipe(err error) bool {
 
 // worse returns the exit status that wins when both hold.
 func worse(a, b int) int {
-	for _, s := range []int{statusInternal, statusOutput, statusPartial, statusFindings, statusUnjudged} {
+	for _, s := range []int{statusInternal, statusOutput, statusLost, statusPartial, statusFindings, statusUnjudged} {
 		if a == s || b == s {
 			return s
 		}

@@ -15,7 +15,7 @@ func TestTheTableOfFaultsNamesTests(t *testing.T) {
 	named := regexp.MustCompile("(?:([a-z/]+): )?`(Test[A-Za-z0-9]+|Fuzz[A-Za-z]+)`")
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 	all := map[string]string{} // declarations by package
-	for _, folder := range []string{"capture", "capture/capturetest", "capture/filter", "catalog", "cmd/flowvet", "inventory", "match", "report"} {
+	for _, folder := range []string{"capture", "capture/capturetest", "capture/filter", "catalog", "cmd/flowvet", "inventory", "live", "match", "report"} {
 		files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(folder), "*_test.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: no tests (%v)", folder, err)

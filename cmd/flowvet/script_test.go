@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,9 @@ import (
 // TestMain lets the test binary stand in for flowvet itself, so that scripts run a real process: signals, closed pipes
 // and exit statuses are what a user would meet.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"flowvet": main})
+	commands := map[string]func(){"flowvet": main}
+	maps.Copy(commands, liveCommands())
+	testscript.Main(m, commands)
 }
 
 // TestScripts runs the stories of testdata/script. Each finds in its folder lab.yaml, an inventory of two hosts and

@@ -87,7 +87,7 @@ Examples:
   flowvet catalog 902/udp                           what is documented on a port
 
 Exit status of check: 0 nothing found, 1 findings, 2 a mistake in the arguments or files, 3 something required could not
-be judged, 4 an input was cut or interrupted, 5 output could not be written, 70 a fault of flowvet's own.
+be judged, 4 an input was cut or interrupted, 5 output could not be written, 6 a live capture failed, 70 a fault of flowvet's own.
 
 flowvet help COMMAND shows the help of a command.
 `)
