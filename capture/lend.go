@@ -1,14 +1,23 @@
 package capture
 
-import "slices"
+import (
+	"iter"
+	"math/bits"
+	"slices"
+)
 
 // Each lends every flow in no particular order: what it yields, slices included, is valid until the next one, and is to be
 // copied with [Flow.Clone] where it is kept. Against [Table.Flows] it leaves out three allocations a flow.
-func (t *Table) Each(yield func(*Flow) bool) {
-	var l lent
-	for i := range t.n {
-		if r := t.record(i); r.used() && !yield(t.lend(r, &l)) {
-			return
+func (t *Table) Each(yield func(*Flow) bool) { t.EachOf(0, 1)(yield) }
+
+// EachOf is Each for one of n shares of the flows: i counts from 0. All flows between two addresses are of one share.
+func (t *Table) EachOf(i, n int) iter.Seq[*Flow] {
+	return func(yield func(*Flow) bool) {
+		var l lent
+		for at := range t.n {
+			if r := t.record(at); r.used() && r.key.share(n) == i && !yield(t.lend(r, &l)) {
+				return
+			}
 		}
 	}
 }
@@ -16,20 +25,32 @@ func (t *Table) Each(yield func(*Flow) bool) {
 // Brief is Each without what lies beside the records: the flows have no Seconds, VLANs and ISNs, and no time and message of
 // a quote. A flow whose packets lie apart has its seconds in memory of its own, far from its neighbours': fetching those
 // is most of the cost of lending 1 M such flows.
-func (t *Table) Brief(yield func(*Flow) bool) {
-	var f Flow
-	for i := range t.n {
-		r := t.record(i)
-		if !r.used() {
-			continue
-		}
-		r.key.name(&f)
-		r.sides[0].show(&f.FromA)
-		r.sides[1].show(&f.FromB)
-		if !yield(&f) {
-			return
+func (t *Table) Brief(yield func(*Flow) bool) { t.BriefOf(0, 1)(yield) }
+
+// BriefOf is Brief for the share of the flows that [Table.EachOf] lends, in the same order.
+func (t *Table) BriefOf(i, n int) iter.Seq[*Flow] {
+	return func(yield func(*Flow) bool) {
+		var f Flow
+		for at := range t.n {
+			r := t.record(at)
+			if !r.used() || r.key.share(n) != i {
+				continue
+			}
+			r.key.name(&f)
+			r.sides[0].show(&f.FromA)
+			r.sides[1].show(&f.FromB)
+			if !yield(&f) {
+				return
+			}
 		}
 	}
+}
+
+// share returns which of n shares the flow is of, by its addresses.
+func (k *key) share(n int) int {
+	mixed := (k.a.hi ^ bits.RotateLeft64(k.a.lo, 17) ^ bits.RotateLeft64(k.b.hi, 31) ^ bits.RotateLeft64(k.b.lo, 47)) * 0x9e3779b97f4a7c15
+	share, _ := bits.Mul64(mixed, uint64(n))
+	return int(share)
 }
 
 // Clone returns a copy that shares nothing with f.

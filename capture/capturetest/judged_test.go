@@ -34,7 +34,7 @@ func TestCapturesAreJudgedAsToldByTheirStories(t *testing.T) {
 			var undocumented, absent []string
 			for _, f := range r.Findings {
 				if f.Bucket() == match.Undocumented {
-					undocumented = append(undocumented, f.Verdict.String()+" "+f.Filter)
+					undocumented = append(undocumented, f.Verdict.String()+" "+f.Filter())
 				}
 			}
 			for _, e := range r.Expectations {
