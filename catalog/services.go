@@ -35,6 +35,22 @@ func (c *Catalog) Insecure(t Transport, port uint16) string {
 	return ""
 }
 
+// InsecurePorts returns the ports on which [Catalog.Insecure] names a kind, of either transport.
+func (c *Catalog) InsecurePorts() map[uint16]bool {
+	ports := map[uint16]bool{}
+	for _, s := range c.Services {
+		if !s.Insecure {
+			continue
+		}
+		for _, p := range s.Ports {
+			for port := int(p.Lo); port <= int(p.Hi); port++ {
+				ports[uint16(port)] = true
+			}
+		}
+	}
+	return ports
+}
+
 // insecureKinds returns the kinds that a row's insecure column may name.
 func (c *Catalog) insecureKinds() []string {
 	var kinds []string
