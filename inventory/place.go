@@ -105,13 +105,13 @@ func (v *Inventory) Place(a netip.Addr) (Placed, bool) {
 	return Placed{Addr: a}, false
 }
 
-// Names reports whether [Inventory.Place] knows an address, at a third of its time: of most addresses it does not.
-func (v *Inventory) Names(a netip.Addr) bool {
-	a = a.Unmap()
-	if _, ok := v.index.addrs[a]; ok {
-		return true
+// NetworkOf returns the network with the longest prefix that holds an address, or nil. That a machine has the address does
+// not matter here.
+func (v *Inventory) NetworkOf(a netip.Addr) *Network {
+	if len(v.index.lengths) == 0 {
+		return nil
 	}
-	return len(v.index.lengths) > 0 && v.index.network(a) != nil
+	return v.index.network(a.Unmap())
 }
 
 // Machine returns the machine with that name, or nil.
