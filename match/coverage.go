@@ -99,7 +99,7 @@ func (p *point) interval() (start, end int64, known bool) {
 // acknowledges, so between a side's first and last packet they are the side's; a side of a datagram flow that the other
 // one also uses is only known to have sent its first and its last.
 func (j *judge) witness(p *point, a, b netip.Addr, f *capture.Flow) {
-	if j.stranger(a) && j.stranger(b) {
+	if j.end(a) == j.nobody && j.end(b) == j.nobody {
 		return
 	}
 	for _, d := range []struct {
@@ -473,7 +473,7 @@ func (p *point) sameSegment(from, to []netip.Addr) bool {
 func (j *judge) declared(p *point, addrs []netip.Addr) bool {
 	return slices.ContainsFunc(addrs, func(a netip.Addr) bool {
 		_, inside := j.inv.Sees(p.info.Name, a)
-		return inside || j.sees.has(j.end(a))
+		return inside || j.sees.has(j.end(a), a)
 	})
 }
 
@@ -483,8 +483,8 @@ type view struct {
 	machines []string
 }
 
-func (v view) has(e *end) bool {
-	return slices.ContainsFunc(v.prefixes, func(p netip.Prefix) bool { return p.Contains(e.addr) }) ||
+func (v view) has(e *end, a netip.Addr) bool {
+	return slices.ContainsFunc(v.prefixes, func(p netip.Prefix) bool { return p.Contains(a) }) ||
 		e.machine != nil && slices.Contains(v.machines, e.machine.Name)
 }
 

@@ -388,10 +388,10 @@ func verdictNames() []string {
 	return names
 }
 
-func (s selector) has(j *judge, e *end) bool {
+func (s selector) has(j *judge, e *end, a netip.Addr) bool {
 	switch {
 	case s.prefix.IsValid():
-		return s.prefix.Contains(e.addr)
+		return s.prefix.Contains(a)
 	case s.machine != "":
 		return e.machine != nil && e.machine.Name == s.machine
 	case s.role != "":
@@ -401,20 +401,20 @@ func (s selector) has(j *judge, e *end) bool {
 }
 
 // covers reports whether the exception selects a finding, whether expired or not.
-func (x *Exception) covers(j *judge, f *judged) bool {
-	return x.selectsVerdict(f.Verdict.String()) && x.selectsPort(f.Proto, f.Port) && x.src.has(j, f.i) && x.reaches(j, f) &&
+func (x *Exception) covers(j *judge, f *conv) bool {
+	return x.selectsVerdict(f.Verdict.String()) && x.selectsPort(f.Proto, f.Port) && x.src.has(j, f.i, f.Initiator) && x.reaches(j, f) &&
 		(len(x.Rows) == 0 || slices.ContainsFunc(f.Rows, x.citesRow) ||
 			slices.ContainsFunc(f.Near, func(n Near) bool { return x.citesRow(n.Row) }))
 }
 
 // reaches reports whether the selector's dst means the responder: of a group-cast finding, every group.
-func (x *Exception) reaches(j *judge, f *judged) bool {
+func (x *Exception) reaches(j *judge, f *conv) bool {
 	for _, group := range f.Groups {
-		if !x.dst.has(j, j.end(group)) {
+		if !x.dst.has(j, j.end(group), group) {
 			return false
 		}
 	}
-	return len(f.Groups) > 0 || x.dst.has(j, f.r)
+	return len(f.Groups) > 0 || x.dst.has(j, f.r, f.Responder)
 }
 
 // coversExpectation reports whether the exception selects an expectation: its src and dst are the row's ends.
@@ -440,7 +440,7 @@ func (x *Exception) coversEnd(j *judge, s selector, e *Expectation, end catalog.
 		standing = []*inventory.Machine{e.Subject}
 	}
 	for _, m := range standing {
-		one := func(a *inventory.Addr) bool { return s.has(j, j.end(a.Addr)) }
+		one := func(a *inventory.Addr) bool { return s.has(j, j.end(a.Addr), a.Addr) }
 		if !slices.ContainsFunc(m.Addrs, one) {
 			return false
 		}
@@ -482,8 +482,24 @@ func newExcepter(j *judge, g *Grounds) *excepter {
 	return x
 }
 
+// another returns one for the use of another goroutine.
+func (x *excepter) another() *excepter {
+	o := &excepter{j: x.j, uses: slices.Clone(x.uses)}
+	for i := range o.uses {
+		o.uses[i].Used = 0
+	}
+	return o
+}
+
+// merge adds what another found.
+func (x *excepter) merge(o *excepter) {
+	for i := range x.uses {
+		x.uses[i].Used += o.uses[i].Used
+	}
+}
+
 // finding applies the exceptions to a finding, once.
-func (x *excepter) finding(f *judged) {
+func (x *excepter) finding(f *conv) {
 	if f.asked || f.Level < LevelWarning {
 		return
 	}

@@ -64,7 +64,7 @@ func TestVector35(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := &r.Findings[0]
+		f := r.Findings[0]
 		if f.Verdict != UnlistedPort {
 			t.Fatalf("the verdict is rewritten: %s", f.Verdict)
 		}

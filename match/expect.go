@@ -56,7 +56,7 @@ type expecter struct {
 	j        *judge
 	g        *Grounds
 	points   []*point
-	findings []*judged
+	findings []*conv
 	met      map[meeting][]int // findings that a row documents, by where its machines stand
 	turned   map[meeting][]int // certain conversations that are a row's with the ends exchanged
 	seenUsed map[string]bool   // services of if-used rows that some documented conversation shows
@@ -70,7 +70,7 @@ type meeting struct {
 	machine *inventory.Machine
 }
 
-func newExpecter(j *judge, g *Grounds, points []*point, sorted []*judged) *expecter {
+func newExpecter(j *judge, g *Grounds, points []*point, sorted []*conv) *expecter {
 	return &expecter{
 		j: j, g: g, points: points, findings: sorted, met: map[meeting][]int{}, turned: map[meeting][]int{},
 		seenUsed: map[string]bool{}, roster: newRoster(j),
@@ -85,7 +85,7 @@ func (x *expecter) applicable(operation string) bool {
 }
 
 // expectations judges every demand for every machine it concerns.
-func (j *judge) expectations(g *Grounds, points []*point, fs []*judged) []Expectation {
+func (j *judge) expectations(g *Grounds, points []*point, fs []*conv) []Expectation {
 	x := newExpecter(j, g, points, fs)
 	for i, f := range fs {
 		x.index(i, f)
@@ -112,7 +112,7 @@ func subjectName(e *Expectation) string {
 }
 
 // index notes which rows a finding meets, or shows the other way round. Findings come in the order of their numbers.
-func (x *expecter) index(i int, f *judged) {
+func (x *expecter) index(i int, f *conv) {
 	if !f.evidence() {
 		return
 	}
@@ -124,7 +124,7 @@ func (x *expecter) index(i int, f *judged) {
 	if f.Verdict == WrongDirection || f.Verdict == DirectionUnconfirmed && f.Shown.Bucket() != Documented {
 		initiator, responder = responder, initiator
 	}
-	for _, r := range f.readings {
+	for _, r := range f.rests.readings {
 		row := r.perm.Row
 		if row.Class.Kind == catalog.IfUsed && f.Verdict.Bucket() == Documented {
 			x.seenUsed[row.Class.Of] = true

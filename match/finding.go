@@ -6,35 +6,93 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 
 	"flowvet/capture"
 	"flowvet/catalog"
-	"flowvet/inventory"
 )
 
-// findings judges every conversation. Conversations out of scope are returned apart. The conversations are sorted, so
-// that those of one initiator come together: what a scan has too many of is summed up before the next begins.
-func (j *judge) findings(convs []*conv, window Window, x *excepter) (in []*judged, out []*conv) {
-	documented := j.leaders(convs, window)
-	failed := newCrowd(x)
-	for i, c := range convs {
-		if i > 0 && !c.sameInitiator(convs[i-1]) && len(failed.members) > 0 {
+// findings judges every conversation, and returns the findings in report order; those out of scope apart. Whole initiators
+// are judged side by side.
+func (j *judge) findings(convs []sorted, window Window, exceptions *excepter) (in []*conv, out []sorted) {
+	documented := newRuler(j).leaders(convs, window)
+	parts := byInitiator(convs, max(1, min(runtime.GOMAXPROCS(0), len(convs)/leastShare)))
+	ins, outs, own := make([][]sorted, len(parts)), make([][]sorted, len(parts)), make([]*excepter, len(parts))
+	sideBySide(len(parts), func(i int) {
+		own[i] = exceptions.another()
+		ins[i], outs[i] = newRuler(j).findings(parts[i], documented, window, own[i])
+	})
+	for i := range parts {
+		exceptions.merge(own[i])
+		out = append(out, outs[i]...)
+	}
+	return reportOrder(ins), out
+}
+
+// byInitiator cuts a sorted list into n parts or fewer, none within an initiator.
+func byInitiator(convs []sorted, n int) [][]sorted {
+	var parts [][]sorted
+	for part := range n {
+		end := len(convs) / (n - part)
+		for end > 0 && end < len(convs) && convs[end].c.sameInitiator(convs[end-1].c) {
+			end++
+		}
+		parts = append(parts, convs[:end])
+		convs = convs[end:]
+	}
+	return parts
+}
+
+// reportOrder sorts findings by bucket and level, and else as the conversations are: nearly sorted, they are only sorted where
+// they are not.
+func reportOrder(parts [][]sorted) []*conv {
+	var ranks [Documented + 1][LevelError + 1][]sorted
+	n, segments := 0, false
+	for _, part := range parts {
+		for _, s := range part {
+			at := &ranks[s.c.Bucket()][LevelError-s.c.Level]
+			*at = append(*at, s)
+			segments = segments || s.c.Segment != 0
+		}
+		n += len(part)
+	}
+	all := make([]*conv, 0, n)
+	for _, levels := range ranks {
+		for _, list := range levels {
+			if segments { // which come last in a report, and second among conversations
+				slices.SortFunc(list, func(a, b sorted) int { return compareFindings(&a.c.Finding, &b.c.Finding) })
+			} else if !slices.IsSortedFunc(list, sorted.compare) {
+				slices.SortFunc(list, sorted.compare)
+			}
+			for _, s := range list {
+				all = append(all, s.c)
+			}
+		}
+	}
+	return all
+}
+
+// findings judges conversations of whole initiators. Those out of scope are returned apart. The conversations are sorted,
+// so that those of one initiator come together: what a scan has too many of is summed up before the next begins.
+func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *excepter) (in, out []sorted) {
+	failed := newCrowd(exceptions)
+	for i, s := range convs {
+		c := s.c
+		if i > 0 && !c.sameInitiator(convs[i-1].c) && len(failed.members) > 0 {
 			in = append(in, failed.close()...)
-			failed = newCrowd(x)
+			failed = newCrowd(exceptions)
 		}
-		r := j.settle(c)
-		if r.verdict == OutOfScope {
-			out = append(out, c)
+		if x.finding(c, window); c.Verdict == OutOfScope {
+			out = append(out, s)
 			continue
 		}
-		f := j.finding(c, r, window)
-		documented.excuse(f)
-		if (f.Outcome == Refused || f.Outcome == Unanswered) && f.Verdict != GroupCast {
-			failed.add(f)
+		l.excuse(c)
+		if (c.Outcome == Refused || c.Outcome == Unanswered) && c.Verdict != GroupCast {
+			failed.add(s)
 			continue
 		}
-		in = append(in, f)
+		in = append(in, s)
 	}
 	return mergeGroups(append(in, failed.close()...)), out
 }
@@ -44,123 +102,85 @@ func (c *Conversation) sameInitiator(d *conv) bool {
 	return c.Initiator == d.Initiator && c.Segment == d.Segment
 }
 
-// settle judges a conversation, and fixes its outcome.
-func (j *judge) settle(c *conv) ruling {
-	r := j.rule(c.question())
-	if !c.concluded {
-		c.conclude(c.r.group || noReply(c.Proto, r))
-		c.concluded = true
-	}
-	return r
-}
-
 // question asks for the reading that the conversation shows.
 func (c *conv) question() question {
 	return question{i: c.i, r: c.r, proto: transportOf(c.Proto), port: c.Port, certain: c.Certainty == Certain}
 }
 
 // noReply reports whether a row that documents the conversation is one-way by nature (its UDP side).
-func noReply(p capture.Proto, r ruling) bool {
+func noReply(p capture.Proto, r *ruling) bool {
 	return p == capture.UDP && r.verdict.Bucket() == Documented &&
 		slices.ContainsFunc(r.readings, func(x reading) bool { return x.perm.Row.OneWay })
 }
 
-// judged is a finding with the readings it rests on.
-type judged struct {
-	Finding
-	readings []reading
-	i, r     *end
-	ftpData  bool
-	asked    bool   // the exceptions have been applied
-	crowd    *crowd // the scan it is a member of; nil: none
-}
-
 // evidence reports whether an expectation may rest on the finding: on what is documented, or would be with the ends
 // exchanged. What is known from an ICMP quote alone, which anybody can send, proves nothing.
-func (f *judged) evidence() bool {
-	if f.Sent.Packets+f.Received.Packets == 0 || f.Verdict == DocumentedBroad {
+func (c *conv) evidence() bool {
+	if c.Sent.Packets+c.Received.Packets == 0 || c.Verdict == DocumentedBroad {
 		return false
 	}
-	return f.Bucket() == Documented || f.Verdict == WrongDirection || f.Verdict == DirectionUnconfirmed
+	return c.Bucket() == Documented || c.Verdict == WrongDirection || c.Verdict == DirectionUnconfirmed
 }
 
-func (j *judge) finding(c *conv, r ruling, window Window) *judged {
+// finding judges a conversation, once.
+func (x *ruler) finding(c *conv, window Window) {
+	if c.judged {
+		return
+	}
+	c.judged = true
 	q := c.question()
-	f := &judged{i: c.i, r: c.r, ftpData: c.fromFTPData}
-	f.Conversation = c.Conversation
-	f.From, f.To = c.i.placed, c.r.placed
-	f.Verdict, f.Shown = r.verdict, r.verdict
-	f.readings, f.Rows, f.Allowed, f.Hypotheses = r.readings, r.rows(), r.allowed, r.hypotheses
-	j.confirmDirection(f, c, q)
-	f.Level = f.Verdict.Level()
-	j.qualify(f, q, window)
-	if f.Bucket() == Undocumented {
-		f.Near = j.near(q)
+	r := x.rule(q)
+	c.conclude(c.r.group || noReply(c.Proto, r))
+	c.From, c.To = c.i.placed, c.r.placed
+	c.Verdict, c.Shown = r.verdict, r.verdict
+	if r.verdict == OutOfScope {
+		return
 	}
-	f.ID = findingID(&f.Conversation)
-	f.Filter = displayFilter(&f.Conversation)
-	if f.Basis == BasisSymmetricPort && len(f.readings) > 0 && f.Bucket() == Documented {
-		f.Filter = inSegment(f.Segment, pairFilter(f.Initiator, f.Responder, portFilter(f.Proto.String(), f.readings[0].perm.Ports)))
+	c.rests, c.Rows, c.Allowed, c.Hypotheses = r, r.rows, r.allowed, r.hypotheses
+	x.confirmDirection(c, q)
+	c.Level = c.Verdict.Level()
+	r = x.told(r, q)
+	x.qualify(c, r, window)
+	if c.Bucket() == Undocumented {
+		c.Near = r.near
 	}
-	if f.Bucket() == Undocumented && f.Verdict != WrongDirection {
-		f.readings = nil // nobody asks again, and those of a million findings are gigabytes
-	}
-	return f
 }
 
 // confirmDirection turns a verdict that the direction would overturn into direction-unconfirmed.
-func (j *judge) confirmDirection(f *judged, c *conv, q question) {
-	if c.Certainty == Certain || !c.exchangeable || c.Certainty == Likely && f.Bucket() == Documented {
+func (x *ruler) confirmDirection(c *conv, q question) {
+	if c.Certainty == Certain || !c.exchangeable || c.Certainty == Likely && c.Bucket() == Documented {
 		return
 	}
-	back := question{i: q.r, r: q.i, proto: q.proto, port: c.exchanged}
-	r := j.rule(back)
-	f.Exchanged = &Reading{
-		Initiator: c.Responder, Responder: c.Initiator, Port: c.exchanged, Verdict: r.verdict, Rows: r.rows(),
+	back := x.rule(question{i: q.r, r: q.i, proto: q.proto, port: c.exchanged})
+	c.Exchanged = &Reading{
+		Initiator: c.Responder, Responder: c.Initiator, Port: c.exchanged, Verdict: back.verdict, Rows: back.rows,
 	}
-	if f.Bucket() != Documented {
-		f.readings, f.Rows = r.readings, r.rows()
+	if c.Bucket() != Documented {
+		c.rests, c.Rows = back, back.rows
 	}
-	f.Verdict = DirectionUnconfirmed
+	c.Verdict = DirectionUnconfirmed
 }
 
 // qualify adds the qualifiers, and lowers the level where one says so.
-func (j *judge) qualify(f *judged, q question, window Window) {
-	documented := f.Bucket() == Documented
-	primary := reading{}
-	if len(f.readings) > 0 {
-		primary = f.readings[0]
-	}
+func (x *ruler) qualify(c *conv, r *ruling, window Window) {
 	mark := func(when bool, what Qualifiers) {
 		if when {
-			f.Qualifiers |= what
+			c.Qualifiers |= what
 		}
 	}
-	mark(documented && (primary.from.kind == fitFamily || primary.from.kind == fitAssumed), ClientAssumed)
-	mark(j.cat.Insecure(q.proto, f.Port) != "" || documented && primary.perm.Row.Insecure != "", Insecure)
-	mark(documented && (f.Basis == BasisUDPReply || f.Basis == BasisCatalogPort || f.Basis == BasisCommonPort), DirectionInferred)
-	mark(f.Basis == BasisSymmetricPort, Undirected)
-	mark(documented && j.unverified(&primary), VersionUnverified)
-	mark(!window.IsZero() && !f.Seconds.Intersects(window.seconds()), OutsideWindow)
-	mark(documented && f.Verdict != DocumentedBroad && j.otherPlane(&primary, q), OtherPlane)
-	mark(f.i.inferred || f.r.inferred, RoleInferred)
-	if f.Bucket() == Undocumented {
-		mark(j.disputed(q), DocumentDisputed)
-	}
+	c.Qualifiers |= r.anyway
+	mark(c.Verdict == r.verdict, r.marks)
+	documented := c.Bucket() == Documented
+	mark(documented && (c.Basis == BasisUDPReply || c.Basis == BasisCatalogPort || c.Basis == BasisCommonPort), DirectionInferred)
+	mark(c.Basis == BasisSymmetricPort, Undirected)
+	mark(!window.IsZero() && !c.Seconds.Intersects(window.seconds()), OutsideWindow)
+	mark(documented && c.Verdict != DocumentedBroad && x.otherPlane(&r.readings[0], c.question()), OtherPlane)
 	switch {
-	case f.Qualifiers.Has(OtherPlane):
-		f.Level = max(f.Level, LevelWarning)
-	case f.Qualifiers&(RoleInferred|DocumentDisputed) != 0, f.Sent.Packets+f.Received.Packets == 0:
-		f.Level = min(f.Level, LevelWarning)
+	case c.Qualifiers.Has(OtherPlane):
+		c.Level = max(c.Level, LevelWarning)
+	case c.Qualifiers&(RoleInferred|DocumentDisputed) != 0, c.Sent.Packets+c.Received.Packets == 0:
+		c.Level = min(c.Level, LevelWarning)
 	}
-}
-
-// disputed reports whether an erratum's other reading documents the conversation.
-func (j *judge) disputed(q question) bool {
-	return slices.ContainsFunc(j.cat.AltOn(q.proto, q.port), func(p *catalog.Permission) bool {
-		x := j.read(p, q.i, q.r)
-		return x.documents() && x.founded()
-	})
 }
 
 // otherPlane reports whether a hypervisor host has an address tagged with the row's plane, and used another one.
@@ -171,7 +191,7 @@ func (j *judge) otherPlane(x *reading, q question) bool {
 	}
 	off := func(e *end, f fit) bool {
 		return e.machine != nil && j.cat.IsA(f.role, "hypervisor-host") && e.placed.Plane != plane &&
-			slices.ContainsFunc(e.machine.Addrs, func(a *inventory.Addr) bool { return j.planeOf(a) == plane })
+			slices.Contains(e.planes, plane)
 	}
 	return off(q.i, x.from) || off(q.r, x.to)
 }
@@ -187,23 +207,21 @@ type parties struct {
 }
 
 // leaders finds them. An attempt is no excuse for what follows it.
-func (j *judge) leaders(convs []*conv, window Window) leaders {
+func (x *ruler) leaders(convs []sorted, window Window) leaders {
 	l := leaders{map[parties]bool{}, map[parties]bool{}}
-	for _, c := range convs {
+	for _, s := range convs {
+		c := s.c
 		nfs, ftp := c.Port == 111 || c.Port == 2049, c.Port == 21 && c.Proto == capture.TCP
 		if !nfs && !ftp {
 			continue
 		}
-		r := j.settle(c)
-		if r.verdict.Bucket() != Documented || c.Outcome != Success {
+		if x.finding(c, window); c.Bucket() != Documented || c.Outcome != Success {
 			continue
 		}
-		f := j.finding(c, r, window)
 		switch p := (parties{c.Initiator, c.Responder, c.Segment}); {
-		case f.Bucket() != Documented:
 		case ftp:
 			l.ftp[p] = true
-		case j.hostToNFS(f):
+		case x.hostToNFS(c):
 			l.nfs[p] = true
 		}
 	}
@@ -211,49 +229,53 @@ func (j *judge) leaders(convs []*conv, window Window) leaders {
 }
 
 // excuse marks an undocumented conversation that follows a documented one. It is never more than a warning.
-func (l leaders) excuse(f *judged) {
+func (l leaders) excuse(f *conv) {
 	if f.Bucket() != Undocumented || f.Verdict == GroupCast {
 		return
 	}
 	there, back := parties{f.Initiator, f.Responder, f.Segment}, parties{f.Responder, f.Initiator, f.Segment}
 	passive := l.ftp[there] && f.Proto == capture.TCP && f.Port >= 1024
-	active := l.ftp[back] && f.ftpData && f.Port >= 1024
+	active := l.ftp[back] && f.fromFTPData && f.Port >= 1024
 	if l.nfs[there] || passive || active {
 		f.Qualifiers |= Companion
 		f.Level = min(f.Level, LevelWarning)
 	}
 }
 
-func (j *judge) hostToNFS(f *judged) bool {
-	return slices.ContainsFunc(f.readings, func(x reading) bool {
+func (j *judge) hostToNFS(c *conv) bool {
+	return slices.ContainsFunc(c.rests.readings, func(x reading) bool {
 		return j.cat.IsA(x.from.role, "hypervisor-host") && x.to.role == "nfs-server"
 	})
 }
 
 // mergeGroups makes one finding of the group-cast conversations of one sender and port.
-func mergeGroups(fs []*judged) []*judged {
-	at := map[key]*judged{}
-	merged := fs[:0]
-	for _, f := range fs {
-		if f.Verdict != GroupCast {
-			merged = append(merged, f)
+func mergeGroups(all []sorted) []sorted {
+	type sender struct {
+		addr    netip.Addr
+		segment capture.Segment
+		proto
+	}
+	at := map[sender]*conv{}
+	merged := all[:0]
+	for _, s := range all {
+		c := s.c
+		if c.Verdict != GroupCast {
+			merged = append(merged, s)
 			continue
 		}
-		k := key{initiator: f.Initiator, proto: f.Proto, port: f.Port, segment: f.Segment}
+		k := sender{c.Initiator, c.Segment, proto{c.Proto, c.Port}}
 		first, ok := at[k]
 		if !ok {
-			f.Groups = []netip.Addr{f.Responder}
-			at[k] = f
-			merged = append(merged, f)
+			c.Groups = []netip.Addr{c.Responder}
+			at[k] = c
+			merged = append(merged, s)
 			continue
 		}
-		first.absorb(&f.Conversation)
+		first.absorb(&c.Conversation)
 	}
-	for _, f := range at {
-		slices.SortFunc(f.Groups, netip.Addr.Compare)
-		f.Responder = f.Groups[0]
-		f.To = inventory.Placed{Addr: f.Responder}
-		f.ID, f.Filter = findingID(&f.Conversation), displayFilter(&f.Conversation)
+	for _, c := range at {
+		slices.SortFunc(c.Groups, netip.Addr.Compare)
+		c.Responder = c.Groups[0]
 	}
 	return merged
 }
@@ -278,8 +300,8 @@ func (c *Conversation) absorb(d *Conversation) {
 	}
 }
 
-// findingID names a conversation by its ends, transport and port, so that two runs can be compared.
-func findingID(c *Conversation) string {
+// ID names the conversation by its ends, transport and port, so that two runs can be compared.
+func (c *Conversation) ID() string {
 	responder := c.Responder.String()
 	if len(c.Groups) > 0 {
 		responder = "group"
@@ -292,8 +314,13 @@ func findingID(c *Conversation) string {
 	return "F" + hex.EncodeToString(sum[:6])
 }
 
-// displayFilter is a Wireshark display filter that shows the conversation.
-func displayFilter(c *Conversation) string {
+// Filter returns a Wireshark display filter that shows the conversation; where it is documented without a direction, on
+// every port of its row.
+func (f *Finding) Filter() string {
+	c := &f.Conversation
+	if c.Basis == BasisSymmetricPort && f.Bucket() == Documented {
+		return inSegment(c.Segment, pairFilter(c.Initiator, c.Responder, portFilter(c.Proto.String(), f.Rows[0].Ports)))
+	}
 	if len(c.Groups) > 1 {
 		return inSegment(c.Segment, fmt.Sprintf("%s.src == %s && %s.dstport == %d", family(c.Initiator), c.Initiator, c.Proto, c.Port))
 	}

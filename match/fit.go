@@ -1,8 +1,6 @@
 package match
 
 import (
-	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,93 +32,6 @@ func (f fit) plays() bool { return f.kind >= fitAssumed }
 
 // founded reports whether the fit may found a verdict other than documented.
 func (f fit) founded() bool { return f.kind >= fitFamily }
-
-// end is one end of a conversation, or a whole machine, as the judge sees it.
-type end struct {
-	addr     netip.Addr
-	placed   inventory.Placed
-	machine  *inventory.Machine
-	products []catalog.Deployed
-	roles    []inventory.Grant // without low-confidence ones
-	client   bool              // declared as a client: may play the whole family
-	stranger bool              // without any role
-	inferred bool              // has roles, and no person declared any of them
-	vmware   bool
-	group    bool // a broadcast or multicast destination
-	label    string
-}
-
-// kind is the same for ends that every row reads alike, but for being one machine.
-func (e *end) kind() string {
-	if e.label == "" {
-		roles := make([]string, 0, len(e.roles))
-		for _, g := range e.roles {
-			roles = append(roles, fmt.Sprint(g.Role, g.Confidence == inventory.Declared))
-		}
-		site := ""
-		if e.machine != nil {
-			site = e.machine.Site
-		}
-		e.label = fmt.Sprint(roles, e.products, e.stranger, site)
-	}
-	return e.label
-}
-
-// newEnd resolves an address.
-func (j *judge) newEnd(a netip.Addr) *end {
-	var p inventory.Placed
-	if !a.Is4In6() { // such an address does not belong on a wire (RFC 4942), and is nobody of the inventory
-		p, _ = j.inv.Place(a)
-	}
-	p.Addr = a
-	e := &end{addr: a, placed: p, machine: p.Machine}
-	if p.Machine != nil {
-		e.products = p.Machine.Products
-	}
-	j.grant(e, p.Roles)
-	e.vmware = j.inv.PlacedVMware(p, j.cat) && !(e.stranger && len(e.products) == 0)
-	return e
-}
-
-// machineEnd resolves a whole machine: the union of what its addresses play.
-func (j *judge) machineEnd(m *inventory.Machine) *end {
-	if e, ok := j.machines[m]; ok {
-		return e
-	}
-	e := &end{machine: m, products: m.Products}
-	var roles []inventory.Grant
-	for _, a := range m.Addrs {
-		if p, ok := j.inv.Place(a.Addr); ok {
-			for _, g := range p.Roles {
-				if !slices.ContainsFunc(roles, func(h inventory.Grant) bool { return h.Role == g.Role }) {
-					roles = append(roles, g)
-				}
-			}
-		}
-	}
-	j.grant(e, roles)
-	e.vmware = j.inv.VMware(m, j.cat)
-	j.machines[m] = e
-	return e
-}
-
-func (j *judge) grant(e *end, roles []inventory.Grant) {
-	for _, g := range roles {
-		if g.Confidence > inventory.Low {
-			e.roles = append(e.roles, g)
-		}
-	}
-	e.stranger = len(e.roles) == 0
-	e.inferred = !e.stranger
-	for _, g := range e.roles {
-		if g.Confidence == inventory.Declared {
-			e.inferred = false
-		}
-		if info, ok := j.cat.RoleInfo(g.Role); ok && info.Client {
-			e.client = true
-		}
-	}
-}
 
 // fits says how e stands to the roles of a column; a client role is played by the family only where e initiates.
 func (j *judge) fits(e *end, want []catalog.Role, initiates bool) fit {

@@ -142,7 +142,7 @@ func TestScanOfEverythingIsOneFinding(t *testing.T) {
 		t.Errorf("exit status %d, want 4: the table was too small", r.Status)
 	}
 	for i := range r.Findings {
-		if f := &r.Findings[i]; f.Scan != 1 || !f.Qualifiers.Has(ScanLike) || f.Outcome != Refused {
+		if f := r.Findings[i]; f.Scan != 1 || !f.Qualifiers.Has(ScanLike) || f.Outcome != Refused {
 			t.Fatalf("%s %s %v is no member", f.Responder, f.Verdict, f.Outcome)
 		}
 	}
@@ -165,7 +165,7 @@ func TestScanKeepsWhatIsExpected(t *testing.T) {
 	}
 	documented := 0
 	for i := range r.Findings {
-		if f := &r.Findings[i]; f.Bucket() == Documented && f.Verdict != DocumentedBroad {
+		if f := r.Findings[i]; f.Bucket() == Documented && f.Verdict != DocumentedBroad {
 			documented++
 		}
 	}

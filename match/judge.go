@@ -10,38 +10,21 @@ import (
 	"flowvet/inventory"
 )
 
-// judge holds conversations against the catalogue. It caches who the ends are; it decides nothing by itself.
+// judge holds conversations against the catalogue. It knows who the ends are; it decides nothing by itself.
 type judge struct {
-	cat              *catalog.Catalog
-	inv              *inventory.Inventory
-	ends             map[netip.Addr]*end
-	nobody           *end                // both ends of a flow between strangers
-	casts            map[netip.Addr]bool // undeclared directed broadcast addresses
+	*directory
 	machines         map[*inventory.Machine]*end
 	anywhere         map[string]catalog.Cover // by product: what any machine carries
+	ports            *portClasses
 	restrictsClients bool
 	sees             view // what the user says every capture sees
 }
 
 func newJudge(c *catalog.Catalog, inv *inventory.Inventory) *judge {
 	return &judge{
-		cat: c, inv: inv, ends: map[netip.Addr]*end{}, nobody: &end{stranger: true}, casts: map[netip.Addr]bool{},
-		machines: map[*inventory.Machine]*end{}, anywhere: map[string]catalog.Cover{},
+		directory: newDirectory(c, inv), machines: map[*inventory.Machine]*end{}, anywhere: map[string]catalog.Cover{},
 		restrictsClients: inv.RestrictsClients(c),
 	}
-}
-
-// end resolves an address, once.
-func (j *judge) end(a netip.Addr) *end {
-	e := j.ends[a]
-	if e == nil {
-		e = j.newEnd(a)
-		if e.machine == nil && (a.IsMulticast() || j.inv.IsBroadcast(a) || j.casts[a]) {
-			e = &end{addr: a, placed: inventory.Placed{Addr: a}, group: true}
-		}
-		j.ends[a] = e
-	}
-	return e
 }
 
 // findCasts finds the directed broadcast addresses of networks that nobody declared: IPv4 addresses that end in a set bit
@@ -100,12 +83,18 @@ type ruling struct {
 	readings   []reading // what the verdict rests on, primary first
 	allowed    []catalog.Role
 	hypotheses []Hypothesis
+
+	rows     []*catalog.Row // of the readings, without repeats
+	complete bool           // what follows is known
+	near     []Near         // undocumented: nearest first
+	marks    Qualifiers     // that ends, port and rows ask for
+	anyway   Qualifiers     // of these, what the ends and the port ask for whatever the verdict
 }
 
-// rows returns the rows of the ruling, without repeats.
-func (r *ruling) rows() []*catalog.Row {
+// citeRows returns the rows of the readings, without repeats.
+func citeRows(readings []reading) []*catalog.Row {
 	var rows []*catalog.Row
-	for _, x := range r.readings {
+	for _, x := range readings {
 		if !slices.Contains(rows, x.perm.Row) {
 			rows = append(rows, x.perm.Row)
 		}
@@ -113,8 +102,8 @@ func (r *ruling) rows() []*catalog.Row {
 	return rows
 }
 
-// rule judges one reading: the first verdict of docs/verdicts.md that applies. It never says direction-unconfirmed.
-func (j *judge) rule(q question) ruling {
+// decide judges one reading: the first verdict of docs/verdicts.md that applies. It never says direction-unconfirmed.
+func (j *judge) decide(q question) ruling {
 	if !q.i.vmware && !q.r.vmware {
 		return ruling{verdict: OutOfScope}
 	}
@@ -201,7 +190,7 @@ func (j *judge) overridden(i, r *end, t catalog.Transport, port uint16) []readin
 func (j *judge) castRows(q question) []reading {
 	var cast []reading
 	for _, p := range j.cat.On(q.proto, q.port) {
-		if p.Row.Cast != q.r.addr {
+		if !q.r.addr.IsValid() || p.Row.Cast != q.r.addr {
 			continue
 		}
 		x := reading{perm: p, from: j.fits(q.i, p.From, true), to: fit{kind: fitDeclared}, related: true}
@@ -278,10 +267,10 @@ func (j *judge) ambiguous(q question, here []reading) (ruling, bool) {
 	r := ruling{verdict: AmbiguousRole, readings: could}
 	for _, x := range could {
 		if x.from.kind == fitAncestor {
-			r.suppose(q.i, x.from.role, x.perm.Row)
+			r.suppose(false, x.from.role, x.perm.Row)
 		}
 		if x.to.kind == fitAncestor {
-			r.suppose(q.r, x.to.role, x.perm.Row)
+			r.suppose(true, x.to.role, x.perm.Row)
 		}
 	}
 	return r, true
@@ -290,14 +279,14 @@ func (j *judge) ambiguous(q question, here []reading) (ruling, bool) {
 // maxHypotheses bounds what a report proposes for one finding.
 const maxHypotheses = 5
 
-// suppose adds the hypothesis that e plays role, once per role.
-func (r *ruling) suppose(e *end, role catalog.Role, row *catalog.Row) {
+// suppose adds the hypothesis that an end plays role, once per role.
+func (r *ruling) suppose(responder bool, role catalog.Role, row *catalog.Row) {
 	if len(r.hypotheses) == maxHypotheses || slices.ContainsFunc(r.hypotheses, func(h Hypothesis) bool {
-		return h.Addr == e.addr && h.Role == role
+		return h.Responder == responder && h.Role == role
 	}) {
 		return
 	}
-	r.hypotheses = append(r.hypotheses, Hypothesis{Addr: e.addr, Role: role, Row: row})
+	r.hypotheses = append(r.hypotheses, Hypothesis{Responder: responder, Role: role, Row: row})
 }
 
 // unknownEndpoint asks whether an end without a role could be given one that makes a row apply.
@@ -325,10 +314,6 @@ func (j *judge) unknownEndpoint(q question, here []reading) (ruling, bool) {
 		}
 		r.readings = append(r.readings, x)
 	}
-	unknown := q.r
-	if q.i.stranger {
-		unknown = q.i
-	}
 	sortReadings(r.readings) // what the products that are there ask for comes first
 	slices.SortStableFunc(r.readings, func(a, b reading) int {
 		return j.ownRow(&b, q.r.stranger) - j.ownRow(&a, q.r.stranger)
@@ -339,7 +324,7 @@ func (j *judge) unknownEndpoint(q question, here []reading) (ruling, bool) {
 			roles = x.perm.From
 		}
 		for _, role := range roles {
-			r.suppose(unknown, role, x.perm.Row)
+			r.suppose(!q.i.stranger, role, x.perm.Row)
 		}
 	}
 	return r, len(r.readings) > 0

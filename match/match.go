@@ -106,6 +106,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	r.warnInapplicable(j, &g)
 	r.warnOverlaps(captures)
 	j.findCasts(captures)
+	j.prepare()
 	points := j.points(g, captures, r)
 	table := merged(captures)
 	r.Stats = table.Stats
@@ -122,8 +123,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	x := newExcepter(j, &g)
 	fs, out := j.findings(convs, g.Window, x)
 	r.OutOfScope = services(out, strangers.services)
-	r.Counts.OutOfScope = len(out) + len(strangers.conversations)
-	slices.SortFunc(fs, func(a, b *judged) int { return compareFindings(&a.Finding, &b.Finding) })
+	r.Counts.OutOfScope = len(out) + strangers.count
 	r.Expectations = j.expectations(&g, points, fs)
 	r.except(x, fs)
 	r.Scans = scans(fs)
@@ -134,7 +134,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 }
 
 // except applies the exceptions to findings and expectations.
-func (r *Result) except(x *excepter, fs []*judged) {
+func (r *Result) except(x *excepter, fs []*conv) {
 	for _, f := range fs {
 		x.finding(f)
 	}
@@ -157,9 +157,10 @@ func folded(t *capture.Table) []Folded {
 }
 
 // packets sums up the packets of all conversations.
-func packets(convs []*conv) uint64 {
+func packets(convs []sorted) uint64 {
 	var n uint64
-	for _, c := range convs {
+	for _, s := range convs {
+		c := s.c
 		n += c.Sent.Packets + c.Received.Packets
 	}
 	return n
@@ -176,12 +177,12 @@ func (r *Result) warnInapplicable(j *judge, g *Grounds) {
 	}
 }
 
-// plain returns the findings without what they rest on, and lets go of that.
-func plain(fs []*judged) []Finding {
-	all := make([]Finding, len(fs))
-	for i, f := range fs {
-		all[i] = f.Finding
-		fs[i] = nil
+// plain returns the findings without what they rest on.
+func plain(fs []*conv) []*Finding {
+	all := make([]*Finding, len(fs))
+	for i, c := range fs {
+		c.i, c.r, c.rests, c.crowd, c.inside = nil, nil, nil, nil, nil
+		all[i] = &c.Finding
 	}
 	return all
 }
@@ -238,24 +239,24 @@ func merged(captures []*capture.Capture) *capture.Table {
 }
 
 // recognised counts the VMware machines that took part in a conversation, or sent other IP packets.
-func (j *judge) recognised(convs []*conv, t *capture.Table) int {
+func (j *judge) recognised(convs []sorted, t *capture.Table) int {
 	machines, addrs := map[*inventory.Machine]bool{}, map[netip.Addr]bool{}
-	count := func(e *end) {
+	count := func(e *end, a netip.Addr) {
 		switch {
 		case !e.vmware:
 		case e.machine != nil:
 			machines[e.machine] = true
 		default:
-			addrs[e.addr] = true
+			addrs[a] = true
 		}
 	}
-	for _, c := range convs {
-		count(c.i)
-		count(c.r)
+	for _, s := range convs {
+		count(s.c.i, s.c.Initiator)
+		count(s.c.r, s.c.Responder)
 	}
 	for p := range t.Others {
-		count(j.end(p.From))
-		count(j.end(p.To))
+		count(j.end(p.From), p.From)
+		count(j.end(p.To), p.To)
 	}
 	return len(machines) + len(addrs)
 }
@@ -264,7 +265,7 @@ func (j *judge) recognised(convs []*conv, t *capture.Table) int {
 func (r *Result) count() {
 	c := &r.Counts
 	for i := range r.Findings {
-		f := &r.Findings[i]
+		f := r.Findings[i]
 		if f.Scan > 0 && r.Scans[f.Scan-1].Worst != i {
 			continue
 		}

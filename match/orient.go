@@ -29,26 +29,9 @@ func transportOf(p capture.Proto) catalog.Transport {
 	return catalog.UDP
 }
 
-// documentedPort reports whether port is a documented responder port of r towards i. Broad rows do not count, and
-// without a VMware machine nothing does.
-func (j *judge) documentedPort(i, r *end, t catalog.Transport, port uint16) bool {
-	if !i.vmware && !r.vmware {
-		return false
-	}
-	for _, p := range j.cat.On(t, port) {
-		if p.Ports.Broad() {
-			continue
-		}
-		if x := j.read(p, i, r); x.documents() {
-			return true
-		}
-	}
-	return len(j.overridden(i, r, t, port)) > 0
-}
-
 // orient finds the initiator of a flow between two ends by the first basis that applies (docs/verdicts.md, "Who started
 // it").
-func (j *judge) orient(f *capture.Flow, a, b *end) orientation {
+func (x *ruler) orient(f *capture.Flow, a, b *end) orientation {
 	if f.Proto == capture.TCP {
 		if o, ok := orientTCP(f); ok {
 			return o.at(f)
@@ -66,7 +49,7 @@ func (j *judge) orient(f *capture.Flow, a, b *end) orientation {
 		return o(BasisFirstPacket, Guess, a.group)
 	}
 	t := transportOf(f.Proto)
-	toB, toA := j.documentedPort(a, b, t, f.B.Port()), j.documentedPort(b, a, t, f.A.Port())
+	toB, toA := x.documentedPort(a, b, t, f.B.Port()), x.documentedPort(b, a, t, f.A.Port())
 	if f.Proto == capture.UDP {
 		if f.FromA.Signs&capture.Quoted != 0 && f.FromB.Packets == 0 && !toA {
 			return o(BasisICMPQuote, Certain, true)
@@ -75,7 +58,7 @@ func (j *judge) orient(f *capture.Flow, a, b *end) orientation {
 			return o(BasisICMPQuote, Certain, false)
 		}
 	}
-	if s, ok := j.orientSymmetric(f, a, b, t); ok {
+	if s, ok := x.orientSymmetric(f, a, b, t); ok {
 		return s
 	}
 	if f.Proto == capture.UDP {

@@ -237,9 +237,9 @@ type Near struct {
 
 // Hypothesis is what would document a finding: a role for an end that has none (or only an ancestor of it).
 type Hypothesis struct {
-	Addr netip.Addr
-	Role catalog.Role
-	Row  *catalog.Row
+	Responder bool // the end that would play the role; false: the initiator
+	Role      catalog.Role
+	Row       *catalog.Row
 }
 
 // Disposition is what people decided of a finding.
@@ -251,11 +251,11 @@ type Disposition struct {
 // Excepted reports whether an active exception covers the finding.
 func (d Disposition) Excepted() bool { return d.Exception != nil }
 
-// Finding is a judged conversation.
+// Finding is a judged conversation. What depends on the roles of its ends and the port only, findings share: who changes a
+// slice of one, or what From and To point to, changes others.
 type Finding struct {
-	ID string // stable: depends on ends, transport and port only
 	Conversation
-	From, To    inventory.Placed
+	From, To    *inventory.Placed // what is known of the ends; Addr is valid iff a machine has it
 	Verdict     Verdict
 	Level       Level // after qualifiers
 	Qualifiers  Qualifiers
@@ -266,8 +266,15 @@ type Finding struct {
 	Shown       Verdict        // direction-unconfirmed: the verdict of the reading shown; else Verdict
 	Exchanged   *Reading       // direction-unconfirmed: the other reading
 	Disposition Disposition
-	Filter      string // Wireshark display filter
-	Scan        int    // index+1 into Result.Scans; 0 = of no scan
+	Scan        int // index+1 into Result.Scans; 0 = of no scan
+}
+
+// Supposed returns the address that would play a hypothesis' role.
+func (f *Finding) Supposed(h Hypothesis) netip.Addr {
+	if h.Responder {
+		return f.Responder
+	}
+	return f.Initiator
 }
 
 // Bucket returns the bucket of the finding's verdict.
@@ -473,7 +480,7 @@ type Result struct {
 	Stats        capture.Stats
 	Tunnels      []Tunnel        // busiest first
 	Events       []capture.Event // earliest first
-	Findings     []Finding       // sorted: bucket, level, initiator, responder, transport, port
+	Findings     []*Finding      // sorted: bucket, level, initiator, responder, transport, port
 	Scans        []Scan          // sorted by their worst member
 	Expectations []Expectation   // sorted: bucket, level, rows, subject
 	OutOfScope   []Service       // busiest first

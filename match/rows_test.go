@@ -78,7 +78,7 @@ func (k *rowCase) judge(t *testing.T, c *catalog.Catalog, from, to int, transpor
 	if len(r.Findings) != 1 {
 		t.Fatalf("%s: %d findings, want 1", k.row.ID, len(r.Findings))
 	}
-	return &r.Findings[0]
+	return r.Findings[0]
 }
 
 // TestEveryRowDocumentsItsOwnTraffic generates, for every row that is on the wire and every way it can be opened, the
@@ -149,7 +149,7 @@ func TestInternalRowsPermitOneMachineOnly(t *testing.T) {
 		}
 		j := newJudge(c, k.inv)
 		e := j.end(netip.MustParseAddr("10.0.0.1"))
-		if r := j.rule(question{i: e, r: e, proto: catalog.TCP, port: row.Ports.Lo}); r.verdict != VerdictDocumented {
+		if r := j.decide(question{i: e, r: e, proto: catalog.TCP, port: row.Ports.Lo}); r.verdict != VerdictDocumented {
 			t.Errorf("%s does not document a machine's traffic with itself: %s", row.ID, r.verdict)
 		}
 	}

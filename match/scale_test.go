@@ -191,7 +191,7 @@ func TestJudgeAgreesWithThePlainReading(t *testing.T) {
 	}
 	got := map[asked]*Finding{}
 	for i := range r.Findings {
-		f := &r.Findings[i]
+		f := r.Findings[i]
 		got[asked{f.Initiator, f.Responder, f.Proto, f.Port}] = f
 	}
 	documented, wrong := 0, 0

@@ -39,7 +39,7 @@ type crowd struct {
 	all        *targets
 	slots      map[int64]*targets
 	scans      bool
-	members    []*judged
+	members    []sorted
 	least      int // members that must be kept
 	rest       Rest
 }
@@ -49,8 +49,9 @@ func newCrowd(x *excepter) *crowd {
 }
 
 // add takes a member. Once the crowd is a scan, members are summed up whenever twice as many are there as are kept.
-func (w *crowd) add(f *judged) {
-	w.members = append(w.members, f)
+func (w *crowd) add(s sorted) {
+	f := s.c
+	w.members = append(w.members, s)
 	w.all.add(&f.Conversation)
 	if !w.scans {
 		w.scans = w.crosses(&f.Conversation)
@@ -91,25 +92,26 @@ func floorDiv(a, b int64) int64 {
 
 // trim keeps the weightiest members, and sums up the others.
 func (w *crowd) trim() {
-	for _, f := range w.members {
-		w.exceptions.finding(f)
+	for _, s := range w.members {
+		w.exceptions.finding(s.c)
 	}
 	slices.SortFunc(w.members, weightier)
 	kept := 0
-	for kept < len(w.members) && w.members[kept].evidence() {
+	for kept < len(w.members) && w.members[kept].c.evidence() {
 		kept++
 	}
 	w.least = kept
 	kept = min(kept+MaxScanMembers, len(w.members))
-	for _, f := range w.members[kept:] {
-		w.rest.add(&f.Conversation)
+	for _, s := range w.members[kept:] {
+		w.rest.add(&s.c.Conversation)
 	}
 	clear(w.members[kept:])
 	w.members = w.members[:kept]
 }
 
 // weightier orders the members of a scan: what an expectation may rest on, then as a report does what is open and worst.
-func weightier(f, g *judged) int {
+func weightier(a, b sorted) int {
+	f, g := a.c, b.c
 	switch {
 	case f.evidence() != g.evidence():
 		return trueFirst(f.evidence())
@@ -127,11 +129,13 @@ func trueFirst(b bool) int {
 }
 
 // close returns the members as findings: of a scan those that are kept, else all.
-func (w *crowd) close() []*judged {
+func (w *crowd) close() []sorted {
 	if w.scans {
 		w.trim()
-		for _, f := range w.members {
-			f.crowd = w
+		for i, s := range w.members {
+			c := *s.c // of its own: it shares the memory of conversations that are gone
+			c.crowd = w
+			w.members[i].c = &c
 		}
 	}
 	return w.members
@@ -147,7 +151,7 @@ func (r *Rest) add(c *Conversation) {
 }
 
 // scans makes the scans of the findings, which are in report order, and marks their members.
-func scans(fs []*judged) []Scan {
+func scans(fs []*conv) []Scan {
 	at := map[*crowd]int{}
 	var all []Scan
 	for i, f := range fs {

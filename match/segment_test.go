@@ -70,13 +70,13 @@ func TestSegmentsAreConversationsOfTheirOwn(t *testing.T) {
 		var got []telnet
 		seen := map[string]bool{}
 		for i := range r.Findings {
-			f := &r.Findings[i]
-			if seen[f.ID] {
-				t.Errorf("two findings have the id %s", f.ID)
+			f := r.Findings[i]
+			if seen[f.ID()] {
+				t.Errorf("two findings have the id %s", f.ID())
 			}
-			seen[f.ID] = true
+			seen[f.ID()] = true
 			if f.Port == 23 {
-				got = append(got, telnet{f.Segment, f.Outcome, f.Flows, f.Filter})
+				got = append(got, telnet{f.Segment, f.Outcome, f.Flows, f.Filter()})
 			}
 		}
 		if !slices.Equal(got, tt.want) {
@@ -89,8 +89,8 @@ func TestSegmentsAreConversationsOfTheirOwn(t *testing.T) {
 func TestFindingWithoutSegmentKeepsItsID(t *testing.T) {
 	heartbeat := func(r *Result) (ids []string) {
 		for i := range r.Findings {
-			if f := &r.Findings[i]; f.Port == 902 && f.Segment == 0 {
-				ids = append(ids, f.ID)
+			if f := r.Findings[i]; f.Port == 902 && f.Segment == 0 {
+				ids = append(ids, f.ID())
 			}
 		}
 		return ids
@@ -112,7 +112,7 @@ func TestAnswersOfAnotherSegmentProveNothing(t *testing.T) {
 	for segments, want := range map[bool]Outcome{false: Unanswered, true: OneSided} {
 		r := judgedBySegment(t, story, segments)
 		for i := range r.Findings {
-			if f := &r.Findings[i]; f.Port == 23 && f.Outcome != want {
+			if f := r.Findings[i]; f.Port == 23 && f.Outcome != want {
 				t.Errorf("segments %v: %v, want %v", segments, f.Outcome, want)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 type strangers struct {
 	conversations map[key]struct{}
 	services      map[proto]*Service
+	count         int // of conversations
 	packets       uint64
 }
 
@@ -32,26 +33,21 @@ func (s *strangers) add(f *capture.Flow, o orientation) {
 	service.Packets += packets
 	s.packets += packets
 	known := len(s.conversations)
-	if s.conversations[key{from, to, f.Proto, o.port, f.Segment}] = struct{}{}; len(s.conversations) > known {
+	if s.conversations[key{pairOf(from, to, f.Segment), k}] = struct{}{}; len(s.conversations) > known {
 		service.Conversations++
+		s.count++
 	}
 }
 
-// between resolves the ends of a flow; those of a flow between strangers are both j.nobody.
-func (j *judge) between(f *capture.Flow) (a, b *end) {
-	if j.stranger(f.A.Addr()) && j.stranger(f.B.Addr()) {
-		return j.nobody, j.nobody
+// merge adds what passed between other pairs of strangers.
+func (s *strangers) merge(o *strangers) {
+	s.packets += o.packets
+	s.count += o.count
+	for k, more := range o.services {
+		service := serviceOf(s.services, k)
+		service.Conversations += more.Conversations
+		service.Packets += more.Packets
 	}
-	return j.end(f.A.Addr()), j.end(f.B.Addr())
-}
-
-// stranger reports whether an address is nobody's: no machine has it, no network holds it, it is no group. What it says
-// agrees with end, which remembers every address it is asked for.
-func (j *judge) stranger(a netip.Addr) bool {
-	if a.IsMulticast() || j.casts[a] || j.inv.IsBroadcast(a) {
-		return false
-	}
-	return a.Is4In6() || !j.inv.Names(a)
 }
 
 func serviceOf(at map[proto]*Service, k proto) *Service {
@@ -64,8 +60,9 @@ func serviceOf(at map[proto]*Service, k proto) *Service {
 }
 
 // services sums up what is not judged, busiest first: conversations, and what passed between strangers.
-func services(out []*conv, at map[proto]*Service) []Service {
-	for _, c := range out {
+func services(out []sorted, at map[proto]*Service) []Service {
+	for _, o := range out {
+		c := o.c
 		s := serviceOf(at, proto{c.Proto, c.Port})
 		s.Conversations++
 		s.Packets += c.Sent.Packets + c.Received.Packets

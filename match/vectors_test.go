@@ -254,7 +254,7 @@ func newSaid(r *Result) said {
 	var s said
 	say := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
 	for i := range r.Findings {
-		f := &r.Findings[i]
+		f := r.Findings[i]
 		outcome := f.Outcome.String()
 		if f.Detail != "" {
 			outcome += "-" + f.Detail
@@ -265,7 +265,7 @@ func newSaid(r *Result) said {
 		say("packets %s %d", ends, f.Sent.Packets+f.Received.Packets)
 		say("connections %s %d", ends, f.Connections)
 		for _, h := range f.Hypotheses {
-			say("hypothesis %s %s", name(h.Addr), h.Role)
+			say("hypothesis %s %s", name(f.Supposed(h)), h.Role)
 		}
 		for _, role := range f.Allowed {
 			say("allowed %s %s", ends, role)

@@ -299,11 +299,11 @@ func resort(r *match.Result) {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(i, k int) int {
-		a, b := &r.Findings[i], &r.Findings[k]
+		a, b := r.Findings[i], r.Findings[k]
 		return cmp.Or(cmp.Compare(a.Bucket(), b.Bucket()), cmp.Compare(b.Level, a.Level), a.Initiator.Compare(b.Initiator),
 			a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
 	})
-	findings, place := make([]match.Finding, len(order)), make([]int, len(order))
+	findings, place := make([]*match.Finding, len(order)), make([]int, len(order))
 	for to, from := range order {
 		findings[to], place[from] = r.Findings[from], to
 	}

@@ -49,9 +49,8 @@ func secrets() (*match.Result, []string) {
 	}
 	r.Captures[1].Name = "/secret-folder/secret-file.pcapng"
 	for i := range r.Findings {
-		f := &r.Findings[i]
-		f.ID = fmt.Sprintf("F%012x", i+0xabcdef)
-		hidden = append(hidden, f.ID)
+		f := r.Findings[i]
+		hidden = append(hidden, f.ID())
 		f.From.Network = r.Inventory.Networks[0]
 		f.Rows = append(f.Rows, user)
 		hidden = append(hidden, f.Initiator.String(), f.Responder.String())

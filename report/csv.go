@@ -31,7 +31,7 @@ func CSV(w io.Writer, r *match.Result, o Options) error {
 	t.w.Write(t.columns)
 	shown := newSelection(o)
 	for i := range r.Findings {
-		if f := &r.Findings[i]; shown.finding(f) {
+		if f := r.Findings[i]; shown.finding(f) {
 			t.line(csvFinding(r, o, f))
 		}
 	}
@@ -62,7 +62,7 @@ func (t *sheet) line(cells map[string]string) {
 func csvFinding(r *match.Result, o Options, f *match.Finding) map[string]string {
 	d := jsonDispositionOf(f.Disposition)
 	cells := map[string]string{
-		"kind": "finding", "id": f.ID, "bucket": f.Bucket().String(), "verdict": f.Verdict.String(), "level": f.Level.String(),
+		"kind": "finding", "id": f.ID(), "bucket": f.Bucket().String(), "verdict": f.Verdict.String(), "level": f.Level.String(),
 		"disposition": d.State, "exception": d.Exception, "qualifiers": strings.Join(f.Qualifiers.Names(), " "),
 		"initiator": f.Initiator.String(), "initiator_roles": strings.Join(rolesOf(f.From.Roles), " "),
 		"responder": f.Responder.String(), "responder_roles": strings.Join(rolesOf(f.To.Roles), " "),
@@ -71,7 +71,7 @@ func csvFinding(r *match.Result, o Options, f *match.Finding) map[string]string 
 		"packets_sent": fmt.Sprint(f.Sent.Packets), "packets_received": fmt.Sprint(f.Received.Packets),
 		"bytes_sent": fmt.Sprint(f.Sent.Bytes), "bytes_received": fmt.Sprint(f.Received.Bytes),
 		"first": instantExact(f.First), "last": instantExact(f.Last),
-		"rows": csvRows(f.Rows), "near": csvNear(f.Near), "hypotheses": csvHypotheses(f.Hypotheses), "filter": f.Filter,
+		"rows": csvRows(f.Rows), "near": csvNear(f.Near), "hypotheses": csvHypotheses(f), "filter": f.Filter(),
 	}
 	if f.From.Machine != nil {
 		cells["initiator_machine"] = f.From.Machine.Name
@@ -122,7 +122,7 @@ func csvExpectation(r *match.Result, e *match.Expectation) map[string]string {
 		cells["reason"], cells["reason_detail"], cells["remedy"] = e.Reason.Code, e.Reason.Detail, e.Reason.Remedy
 	}
 	if len(e.Evidence) > 0 {
-		f := &r.Findings[e.Evidence[0]]
+		f := r.Findings[e.Evidence[0]]
 		cells["outcome"], cells["detail"] = f.Outcome.String(), f.Detail
 	}
 	return cells
@@ -144,8 +144,8 @@ func csvNear(near []match.Near) string {
 }
 
 // csvHypotheses prints what would document a finding: "10.1.1.5=dns-server:R053".
-func csvHypotheses(all []match.Hypothesis) string {
-	return strings.Join(each(all, func(h match.Hypothesis) string {
-		return fmt.Sprintf("%s=%s:%s", h.Addr, h.Role, h.Row.ID)
+func csvHypotheses(finding *match.Finding) string {
+	return strings.Join(each(finding.Hypotheses, func(h match.Hypothesis) string {
+		return fmt.Sprintf("%s=%s:%s", finding.Supposed(h), h.Role, h.Row.ID)
 	}), " ")
 }

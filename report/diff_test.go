@@ -73,9 +73,6 @@ func TestWhatGotWorse(t *testing.T) {
 func numbered() *match.Result {
 	r := newLab().result()
 	r.Status = 1
-	for i := range r.Findings {
-		r.Findings[i].ID = fmt.Sprint("F", i)
-	}
 	for i := range r.Expectations {
 		r.Expectations[i].ID = fmt.Sprint("E", i)
 	}

@@ -39,8 +39,8 @@ func (t *teller) remarks(g *group) []remark {
 	if proposal := t.settle(g, f); proposal != "" {
 		lines = append(lines, remark{"settle", []span{text(proposal)}})
 	}
-	if t.o.Verbose && f.Filter != "" {
-		lines = append(lines, remark{"filter", []span{{Terminal(f.Filter), quiet}}})
+	if t.o.Verbose {
+		lines = append(lines, remark{"filter", []span{{Terminal(f.Filter()), quiet}}})
 	}
 	return lines
 }
@@ -206,17 +206,17 @@ func (t *teller) settle(g *group, f *match.Finding) string {
 	case g.scan != nil:
 		return "find out who runs " + shortName(f.Initiator, f.From) + "; an authorised scanner is a case for an exception"
 	case f.Verdict == match.UnknownEndpoint && len(f.Hypotheses) > 0:
-		return "if that is what it is, add to the machines of the inventory: " + inventoryLine(f.Hypotheses[0])
+		return "if that is what it is, add to the machines of the inventory: " + inventoryLine(f, f.Hypotheses[0])
 	case f.Verdict == match.AmbiguousRole && len(f.Hypotheses) > 0:
 		h := f.Hypotheses[0]
 		return fmt.Sprintf("give %s its product in the inventory, or its address the role: {address: %s, roles: [%s]}",
-			nameOf(f, h.Addr), yamlAddr(h.Addr), yamlScalar(string(h.Role)))
+			nameOf(f, f.Supposed(h)), yamlAddr(f.Supposed(h)), yamlScalar(string(h.Role)))
 	case f.Verdict == match.DirectionUnconfirmed:
 		return "start the capture before the connection, so that its first packet shows who began it"
 	case f.Bucket() != match.Undocumented:
 		return ""
 	}
-	return t.except(f.ID, f.Verdict.String(), t.selector(g, initiator), t.selector(g, responder), f.Proto.String(), fmt.Sprint(f.Port))
+	return t.except(f.ID(), f.Verdict.String(), t.selector(g, initiator), t.selector(g, responder), f.Proto.String(), fmt.Sprint(f.Port))
 }
 
 // except writes the part of an exception that selects an entry. An end that is empty is any.
@@ -236,15 +236,16 @@ func (t *teller) except(id, verdict, src, dst, transport, port string) string {
 }
 
 // inventoryLine writes the machine that would make a hypothesis true.
-func inventoryLine(h match.Hypothesis) string {
-	name := string(h.Role) + "-" + strings.NewReplacer(".", "-", ":", "-").Replace(h.Addr.String())
-	return fmt.Sprintf("- {name: %s, addresses: [{address: %s, roles: [%s]}]}", yamlScalar(name), yamlAddr(h.Addr), yamlScalar(string(h.Role)))
+func inventoryLine(f *match.Finding, h match.Hypothesis) string {
+	addr := f.Supposed(h)
+	name := string(h.Role) + "-" + strings.NewReplacer(".", "-", ":", "-").Replace(addr.String())
+	return fmt.Sprintf("- {name: %s, addresses: [{address: %s, roles: [%s]}]}", yamlScalar(name), yamlAddr(addr), yamlScalar(string(h.Role)))
 }
 
 // selector names one end of a group for an exception: the machine or address where there is only one, the role where
 // there are more, and the first address where they have none.
 func (t *teller) selector(g *group, end endFunc) string {
-	first, placed := end(&t.r.Findings[g.members[0]])
+	first, placed := end(t.r.Findings[g.members[0]])
 	switch {
 	case len(g.ends(t.r, end)) > 1 && len(placed.Roles) > 0:
 		return yamlScalar(string(placed.Roles[0].Role))

@@ -102,8 +102,8 @@ func poison(s string) *match.Result {
 		c.Interfaces = []capture.Interface{{Name: s, Filter: s}}
 	}
 	for i := range r.Findings {
-		f := &r.Findings[i]
-		f.ID, f.Detail, f.Filter = s, s, s
+		f := r.Findings[i]
+		f.Detail = s
 		f.From.Network = &inventory.Network{Name: s}
 		for j := range f.From.Roles {
 			f.From.Roles[j].Evidence = s

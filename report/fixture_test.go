@@ -37,11 +37,11 @@ func declared(roles ...catalog.Role) []inventory.Grant {
 	return grants
 }
 
-func placed(m *inventory.Machine) inventory.Placed {
-	return inventory.Placed{Addr: m.Addrs[0].Addr, Machine: m, Roles: m.Addrs[0].Roles, Plane: "mgmt", Line: m.Line}
+func placed(m *inventory.Machine) *inventory.Placed {
+	return &inventory.Placed{Addr: m.Addrs[0].Addr, Machine: m, Roles: m.Addrs[0].Roles, Plane: "mgmt", Line: m.Line}
 }
 
-func stranger(s string) inventory.Placed { return inventory.Placed{Addr: addr(s)} }
+func stranger(s string) *inventory.Placed { return &inventory.Placed{Addr: addr(s)} }
 
 func row(id, product, ports, transport, source, target, purpose string) *catalog.Row {
 	r := &catalog.Row{
@@ -111,9 +111,9 @@ func newLab() *lab {
 }
 
 // between builds a finding with the figures of an ordinary TCP or UDP conversation.
-func (l *lab) between(v match.Verdict, from, to inventory.Placed, proto capture.Proto, port uint16, rows ...*catalog.Row) match.Finding {
-	f := match.Finding{
-		ID: "F-" + v.String() + "-" + from.Addr.String(), Shown: v,
+func (l *lab) between(v match.Verdict, from, to *inventory.Placed, proto capture.Proto, port uint16, rows ...*catalog.Row) *match.Finding {
+	f := &match.Finding{
+		Shown: v,
 		Conversation: match.Conversation{
 			Initiator: from.Addr, Responder: to.Addr, Proto: proto, Port: port, Basis: match.BasisSYN, Certainty: match.Certain,
 			Outcome: match.Success, Detail: "established", Flows: 2, Connections: 2,
@@ -121,7 +121,6 @@ func (l *lab) between(v match.Verdict, from, to inventory.Placed, proto capture.
 			First: morning + second, Last: morning + 40*second + 5, Evidence: capture.Ref{File: 0, Frame: 118}, EphemeralPort: 40000,
 		},
 		From: from, To: to, Verdict: v, Level: v.Level(), Rows: rows,
-		Filter: "ip.addr==" + from.Addr.String() + " && ip.addr==" + to.Addr.String() + " && " + proto.String() + ".port==" + service(proto, port)[:strings.Index(service(proto, port), "/")],
 	}
 	if proto == capture.UDP {
 		f.Basis, f.Certainty, f.Connections = match.BasisUDPRequest, match.Likely, 0
@@ -135,9 +134,9 @@ func (l *lab) between(v match.Verdict, from, to inventory.Placed, proto capture.
 }
 
 // findings holds one of every flow verdict, and what the report does with many of one cause.
-func (l *lab) findings() []match.Finding {
+func (l *lab) findings() []*match.Finding {
 	esx1, esx2, esx3, vc := placed(l.esx1), placed(l.esx2), placed(l.esx3), placed(l.vc)
-	all := []match.Finding{
+	all := []*match.Finding{
 		l.wrongVersion(esx3, esx1), l.wrongDirection(), l.wrongTransport(esx1), l.wrongTarget(esx1), l.wrongTarget(esx2),
 		l.wrongSource(vc), l.unknownEndpoint(esx1), l.unlisted(esx1), l.disputed(), l.groupCast(esx1), l.inferred(),
 		l.unconfirmed(), l.ambiguous(),
@@ -152,29 +151,29 @@ func (l *lab) findings() []match.Finding {
 		all = append(all, l.probe(p))
 	}
 	all = append(all, l.excepted(), l.expired())
-	slices.SortStableFunc(all, func(a, b match.Finding) int { return int(b.Level) - int(a.Level) })
+	slices.SortStableFunc(all, func(a, b *match.Finding) int { return int(b.Level) - int(a.Level) })
 	return all
 }
 
-func (l *lab) wrongVersion(from, to inventory.Placed) match.Finding {
+func (l *lab) wrongVersion(from, to *inventory.Placed) *match.Finding {
 	f := l.between(match.WrongVersion, from, to, capture.TCP, 8100, l.ft)
 	f.Near = []match.Near{{Row: l.ft, PortOK: true, TransportOK: true, SourceOK: true, TargetOK: true, DirectionOK: true, RelationOK: true}}
 	return f
 }
 
-func (l *lab) wrongDirection() match.Finding {
+func (l *lab) wrongDirection() *match.Finding {
 	f := l.between(match.WrongDirection, placed(l.sql), placed(l.vc), capture.TCP, 1433, l.database)
 	f.Near = []match.Near{{Row: l.database, PortOK: true, TransportOK: true, SourceOK: true, TargetOK: true, ProductOK: true, RelationOK: true}}
 	return f
 }
 
-func (l *lab) wrongTransport(from inventory.Placed) match.Finding {
+func (l *lab) wrongTransport(from *inventory.Placed) *match.Finding {
 	f := l.between(match.WrongTransport, from, placed(l.dns), capture.TCP, 53, l.resolve)
 	f.Near = []match.Near{{Row: l.resolve, PortOK: true, SourceOK: true, TargetOK: true, DirectionOK: true, ProductOK: true, RelationOK: true}}
 	return f
 }
 
-func (l *lab) wrongTarget(from inventory.Placed) match.Finding {
+func (l *lab) wrongTarget(from *inventory.Placed) *match.Finding {
 	f := l.between(match.WrongTarget, from, placed(l.syslog), capture.UDP, 53, l.resolve)
 	f.Outcome, f.Detail = match.Refused, "icmp-port"
 	f.Outcomes = [len(f.Outcomes)]int{match.Refused: 2}
@@ -186,40 +185,40 @@ func (l *lab) wrongTarget(from inventory.Placed) match.Finding {
 	return f
 }
 
-func (l *lab) wrongSource(vc inventory.Placed) match.Finding {
+func (l *lab) wrongSource(vc *inventory.Placed) *match.Finding {
 	f := l.between(match.WrongSource, placed(l.dns), vc, capture.UDP, 902, l.heartbeat)
 	f.Allowed = []catalog.Role{"hypervisor-host"}
 	f.Near = []match.Near{{Row: l.heartbeat, PortOK: true, TransportOK: true, TargetOK: true, DirectionOK: true, ProductOK: true, RelationOK: true}}
 	return f
 }
 
-func (l *lab) unknownEndpoint(from inventory.Placed) match.Finding {
+func (l *lab) unknownEndpoint(from *inventory.Placed) *match.Finding {
 	f := l.between(match.UnknownEndpoint, from, stranger("10.1.1.5"), capture.UDP, 53, l.resolve)
-	f.Hypotheses = []match.Hypothesis{{Addr: addr("10.1.1.5"), Role: "dns-server", Row: l.resolve}}
+	f.Hypotheses = []match.Hypothesis{{Responder: true, Role: "dns-server", Row: l.resolve}}
 	f.Near = []match.Near{{Row: l.resolve, PortOK: true, TransportOK: true, SourceOK: true, DirectionOK: true, ProductOK: true, RelationOK: true}}
 	return f
 }
 
-func (l *lab) unlisted(to inventory.Placed) match.Finding {
+func (l *lab) unlisted(to *inventory.Placed) *match.Finding {
 	f := l.between(match.UnlistedPort, stranger("10.1.1.5"), to, capture.TCP, 23)
 	f.Qualifiers = match.Insecure
 	return f
 }
 
-func (l *lab) disputed() match.Finding {
+func (l *lab) disputed() *match.Finding {
 	f := l.between(match.WrongDirection, placed(l.vum), placed(l.esx1), capture.TCP, 9084, l.update)
 	f.Qualifiers, f.Level = match.DocumentDisputed, match.LevelWarning
 	return f
 }
 
-func (l *lab) groupCast(from inventory.Placed) match.Finding {
+func (l *lab) groupCast(from *inventory.Placed) *match.Finding {
 	f := l.between(match.GroupCast, from, stranger("255.255.255.255"), capture.UDP, 902)
 	f.Groups = []netip.Addr{addr("239.1.2.3"), addr("255.255.255.255")}
 	f.Basis, f.Certainty = match.BasisCast, match.Certain
 	return f
 }
 
-func (l *lab) inferred() match.Finding {
+func (l *lab) inferred() *match.Finding {
 	from := stranger("10.0.0.99")
 	from.Roles = []inventory.Grant{{Role: "hypervisor-host", Confidence: inventory.Medium, Evidence: "118 heartbeats, every 10.0 s, to 10.0.0.5"}}
 	f := l.between(match.UnlistedPort, from, placed(l.vc), capture.TCP, 8443)
@@ -228,7 +227,7 @@ func (l *lab) inferred() match.Finding {
 	return f
 }
 
-func (l *lab) unconfirmed() match.Finding {
+func (l *lab) unconfirmed() *match.Finding {
 	f := l.between(match.DirectionUnconfirmed, stranger("10.9.0.7"), placed(l.vc), capture.TCP, 443)
 	f.Basis, f.Certainty, f.Outcome, f.Detail = match.BasisSYNACKOnly, match.Guess, match.OneSided, ""
 	f.Shown = match.UnlistedPort
@@ -236,28 +235,27 @@ func (l *lab) unconfirmed() match.Finding {
 	return f
 }
 
-func (l *lab) ambiguous() match.Finding {
+func (l *lab) ambiguous() *match.Finding {
 	m := machine("esx04", "", "10.0.0.15", "hypervisor-host")
 	f := l.between(match.AmbiguousRole, placed(m), placed(l.ntp), capture.UDP, 123)
-	f.Hypotheses = []match.Hypothesis{{Addr: addr("10.0.0.15"), Role: "esx-classic", Row: l.clock}}
+	f.Hypotheses = []match.Hypothesis{{Role: "esx-classic", Row: l.clock}}
 	return f
 }
 
-func (l *lab) probe(p uint16) match.Finding {
+func (l *lab) probe(p uint16) *match.Finding {
 	f := l.between(match.UnlistedPort, stranger("10.9.9.9"), placed(l.vc), capture.TCP, 7000+p)
-	f.ID += service(f.Proto, f.Port)
 	f.Outcome, f.Detail, f.Qualifiers, f.Scan = match.Refused, "rst", match.ScanLike, 1
 	return f
 }
 
-func (l *lab) excepted() match.Finding {
+func (l *lab) excepted() *match.Finding {
 	f := l.between(match.UnlistedPort, stranger("10.1.1.6"), placed(l.esx2), capture.TCP, 23)
 	f.Qualifiers = match.Insecure
 	f.Disposition.Exception = exceptions()[0].Exception
 	return f
 }
 
-func (l *lab) expired() match.Finding {
+func (l *lab) expired() *match.Finding {
 	f := l.between(match.UnlistedPort, stranger("10.1.1.7"), placed(l.esx2), capture.TCP, 5900)
 	f.Disposition.Expired = exceptions()[1].Exception
 	return f
@@ -368,7 +366,7 @@ func (l *lab) result() *match.Result {
 }
 
 // scansOf gathers the members of scans 1..n.
-func scansOf(findings []match.Finding, n, ports int) []match.Scan {
+func scansOf(findings []*match.Finding, n, ports int) []match.Scan {
 	scans := make([]match.Scan, n)
 	for i := range findings {
 		if s := findings[i].Scan; s > 0 {

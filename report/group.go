@@ -39,9 +39,9 @@ func (g *group) size() int { return len(g.members) + g.rest.Conversations }
 // exemplar is the finding that speaks for the group.
 func (g *group) exemplar(r *match.Result) *match.Finding {
 	if g.scan != nil {
-		return &r.Findings[g.scan.Worst]
+		return r.Findings[g.scan.Worst]
 	}
-	return &r.Findings[g.members[0]]
+	return r.Findings[g.members[0]]
 }
 
 // tally is the findings of a result as the text report needs them: in one pass over any number of them.
@@ -57,7 +57,7 @@ func newTally(r *match.Result, s selection) *tally {
 	scans := map[int]*group{}
 	roles := roleLabels{}
 	for i := range r.Findings {
-		f := &r.Findings[i]
+		f := r.Findings[i]
 		if !s.finding(f) {
 			continue
 		}
@@ -88,7 +88,7 @@ func (t *tally) groupOf(r *match.Result, f *match.Finding, causes map[circumstan
 	if n := f.Scan; n > 0 && n <= len(r.Scans) {
 		if scans[n] == nil {
 			scan := &r.Scans[n-1]
-			worst := &r.Findings[scan.Worst]
+			worst := r.Findings[scan.Worst]
 			scans[n] = t.open(&group{bucket: worst.Bucket(), level: worst.Level, scan: scan})
 		}
 		return scans[n]
@@ -124,7 +124,7 @@ func largestFirst(a, b *group) int {
 // roleLabels remembers the roles of each address, joined: a million findings have few addresses that play any.
 type roleLabels map[netip.Addr]string
 
-func (l roleLabels) of(a netip.Addr, p inventory.Placed) string {
+func (l roleLabels) of(a netip.Addr, p *inventory.Placed) string {
 	if len(p.Roles) == 0 {
 		return ""
 	}
@@ -137,7 +137,7 @@ func (l roleLabels) of(a netip.Addr, p inventory.Placed) string {
 }
 
 // endFunc picks one end of a finding.
-type endFunc func(*match.Finding) (netip.Addr, inventory.Placed)
+type endFunc func(*match.Finding) (netip.Addr, *inventory.Placed)
 
 // ends returns the names of one end of a group's findings, each machine once, in the order of the result.
 func (g *group) ends(r *match.Result, end endFunc) []string {
@@ -148,7 +148,7 @@ func (g *group) ends(r *match.Result, end endFunc) []string {
 	var names []string
 	seen := map[identity]bool{}
 	for _, i := range g.members {
-		a, p := end(&r.Findings[i])
+		a, p := end(r.Findings[i])
 		id := identity{machine: p.Machine}
 		if p.Machine == nil {
 			id.addr = a
@@ -161,8 +161,8 @@ func (g *group) ends(r *match.Result, end endFunc) []string {
 	return names
 }
 
-func initiator(f *match.Finding) (netip.Addr, inventory.Placed) { return f.Initiator, f.From }
-func responder(f *match.Finding) (netip.Addr, inventory.Placed) { return f.Responder, f.To }
+func initiator(f *match.Finding) (netip.Addr, *inventory.Placed) { return f.Initiator, f.From }
+func responder(f *match.Finding) (netip.Addr, *inventory.Placed) { return f.Responder, f.To }
 
 // outcomes counts the findings of a group by outcome.
 func (g *group) outcomes(r *match.Result) map[match.Outcome]int {

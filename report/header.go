@@ -275,7 +275,7 @@ func ownedBy(e *match.Exception) string {
 }
 
 // inferredRoles lists the roles of an end that nobody declared, with what they rest on.
-func inferredRoles(name string, p inventory.Placed) []string {
+func inferredRoles(name string, p *inventory.Placed) []string {
 	var all []string
 	for _, g := range p.Roles {
 		if g.Confidence != inventory.Declared {

@@ -99,11 +99,10 @@ func TestHTMLOfManyConversationsIsBounded(t *testing.T) {
 	r := newLab().result()
 	one := r.Findings[0]
 	for i := range 60_000 {
-		f := one
-		f.ID = fmt.Sprintf("F%d", i)
+		f := *one
 		f.Port = uint16(i)
 		f.Scan = 0
-		r.Findings = append(r.Findings, f)
+		r.Findings = append(r.Findings, &f)
 	}
 	began := time.Now()
 	page := render(t, HTML, r, Options{Limit: DefaultLimit})
@@ -125,7 +124,7 @@ func TestTimelineShowsSilences(t *testing.T) {
 	beat := l.between(match.VerdictDocumented, placed(l.esx1), placed(l.vc), capture.UDP, 902, l.heartbeat)
 	start := morning / second
 	beat.Seconds = capture.Seconds{{First: start, Last: start}, {First: start + 10, Last: start + 10}, {First: start + 51, Last: start + 60}}
-	r.Findings = []match.Finding{beat}
+	r.Findings = []*match.Finding{beat}
 	r.Scans, r.Expectations = nil, nil
 	got := newTeller(r, Options{}).timeline()
 	if len(got.Silences) != 1 || len(got.Lanes) != 1 || len(got.Lanes[0].Gaps) != 1 {
@@ -145,7 +144,7 @@ func TestTimelineShowsSilences(t *testing.T) {
 	}
 	// One second less is three periods, and nothing is said.
 	beat.Seconds = capture.Seconds{{First: start, Last: start}, {First: start + 31, Last: start + 60}}
-	r.Findings = []match.Finding{beat}
+	r.Findings = []*match.Finding{beat}
 	if got := newTeller(r, Options{}).timeline().Silences; len(got) != 0 {
 		t.Errorf("three periods are a silence: %+v", got)
 	}
@@ -161,7 +160,7 @@ func TestTimelineBarsAreBounded(t *testing.T) {
 		f.Seconds = append(f.Seconds, capture.Run{First: morning/second + 2*i, Last: morning/second + 2*i})
 	}
 	r.Last = morning + 400_000*second
-	r.Findings = []match.Finding{f}
+	r.Findings = []*match.Finding{f}
 	r.Expectations, r.Scans = nil, nil
 	got := newTeller(r, Options{}).timeline()
 	if n := len(got.Lanes[0].Bars); n > timeWidth {

@@ -183,7 +183,7 @@ type htmlInsecure struct {
 func (t *teller) htmlInsecure() (rows []htmlInsecure, more string) {
 	n := 0
 	for i := range t.r.Findings {
-		f := &t.r.Findings[i]
+		f := t.r.Findings[i]
 		if !f.Qualifiers.Has(match.Insecure) || !t.shown.finding(f) {
 			continue
 		}
@@ -225,7 +225,7 @@ func (t *teller) neverUsed() []string {
 	}
 	used := map[*catalog.Row]bool{}
 	for i := range t.r.Findings {
-		if f := &t.r.Findings[i]; f.Bucket() == match.Documented {
+		if f := t.r.Findings[i]; f.Bucket() == match.Documented {
 			for _, row := range f.Rows {
 				used[row] = true
 			}
@@ -251,7 +251,7 @@ type htmlConversation struct {
 func (t *teller) htmlConversations() (rows []htmlConversation, more string) {
 	n := 0
 	for i := range t.r.Findings {
-		f := &t.r.Findings[i]
+		f := t.r.Findings[i]
 		if f.Bucket() == match.NotJudged || !t.shown.finding(f) {
 			continue
 		}
@@ -261,7 +261,7 @@ func (t *teller) htmlConversations() (rows []htmlConversation, more string) {
 		row := htmlConversation{
 			Bucket: f.Bucket().String(), Verdict: f.Verdict.String(), Style: bucketStyle(f.Bucket()),
 			From: endName(f.Initiator, f.From), To: endName(f.Responder, f.To), Service: service(f.Proto, f.Port), Port: f.Port,
-			Outcome: outcomeOf(f), Rows: strings.Join(rowIDs(f.Rows), " "), Evidence: reference(t.r, t.o, f.Evidence), ID: Terminal(f.ID),
+			Outcome: outcomeOf(f), Rows: strings.Join(rowIDs(f.Rows), " "), Evidence: reference(t.r, t.o, f.Evidence), ID: Terminal(f.ID()),
 			Packets: f.Sent.Packets + f.Received.Packets, Bytes: f.Sent.Bytes + f.Received.Bytes,
 		}
 		if f.First != 0 || f.Last != 0 {

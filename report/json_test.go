@@ -90,12 +90,12 @@ func TestJSONSaysWhatTheResultHolds(t *testing.T) {
 			len(doc.Findings), len(doc.Expectations), len(r.Findings), len(r.Expectations))
 	}
 	for i, got := range doc.Findings {
-		want := &r.Findings[i]
-		if got.ID != want.ID || got.Verdict != want.Verdict.String() || got.Bucket != want.Bucket().String() || got.Level != want.Level.String() ||
+		want := r.Findings[i]
+		if got.ID != want.ID() || got.Verdict != want.Verdict.String() || got.Bucket != want.Bucket().String() || got.Level != want.Level.String() ||
 			got.Transport != want.Proto.String() || got.Port != want.Port || got.Scan != want.Scan || len(got.Rows) != len(want.Rows) ||
 			got.Initiator.Address != want.Initiator.String() || got.Responder.Address != want.Responder.String() ||
 			got.Evidence.File != "mgmt.pcap" || got.Evidence.Frame != 118 {
-			t.Errorf("finding %d: got %+v, want %s", i, got, want.ID)
+			t.Errorf("finding %d: got %+v, want %s", i, got, want.ID())
 		}
 	}
 	for i, got := range doc.Expectations {

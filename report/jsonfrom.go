@@ -106,7 +106,7 @@ func keyed[K ~uint8 | ~uint16](counts map[K]uint64, format string) map[string]ui
 	return named
 }
 
-func jsonEndOf(a netip.Addr, p inventory.Placed) jsonEnd {
+func jsonEndOf(a netip.Addr, p *inventory.Placed) jsonEnd {
 	e := jsonEnd{Address: a.String(), Products: []string{}, Roles: []jsonRole{}, Plane: p.Plane, InventoryLine: p.Line}
 	if p.Machine != nil {
 		e.Machine = p.Machine.Name
@@ -141,8 +141,10 @@ func jsonNearOf(n match.Near) jsonNear {
 	return jsonNear{jsonRowOf(n.Row), n.ProductOK, n.PortOK, n.TransportOK, n.SourceOK, n.TargetOK, n.DirectionOK, n.RelationOK}
 }
 
-func jsonHypothesisOf(h match.Hypothesis) jsonHypothesis {
-	return jsonHypothesis{h.Addr.String(), string(h.Role), h.Row.ID}
+func jsonHypothesesOf(f *match.Finding) []jsonHypothesis {
+	return each(f.Hypotheses, func(h match.Hypothesis) jsonHypothesis {
+		return jsonHypothesis{f.Supposed(h).String(), string(h.Role), h.Row.ID}
+	})
 }
 
 func jsonReadingOf(x *match.Reading) *jsonReading {
@@ -167,7 +169,7 @@ func jsonDispositionOf(d match.Disposition) jsonDisposition {
 
 func jsonFindingOf(r *match.Result, o Options, f *match.Finding) *jsonFinding {
 	j := &jsonFinding{
-		ID: f.ID, Bucket: f.Bucket().String(), Verdict: f.Verdict.String(), Level: f.Level.String(),
+		ID: f.ID(), Bucket: f.Bucket().String(), Verdict: f.Verdict.String(), Level: f.Level.String(),
 		Qualifiers: list(f.Qualifiers.Names()), Initiator: jsonEndOf(f.Initiator, f.From), Responder: jsonEndOf(f.Responder, f.To),
 		Groups: each(f.Groups, netip.Addr.String), Transport: f.Proto.String(), Port: f.Port,
 		Basis: f.Basis.String(), Certainty: f.Certainty.String(), Outcome: f.Outcome.String(), Detail: f.Detail,
@@ -175,8 +177,8 @@ func jsonFindingOf(r *match.Result, o Options, f *match.Finding) *jsonFinding {
 		Sent: jsonTraffic(f.Sent), Received: jsonTraffic(f.Received), First: instantExact(f.First), Last: instantExact(f.Last),
 		VLANs: list(f.VLANs), EphemeralPort: f.EphemeralPort, Rows: each(f.Rows, jsonRowOf),
 		Allowed: each(f.Allowed, func(role catalog.Role) string { return string(role) }),
-		Near:    each(f.Near, jsonNearOf), Hypotheses: each(f.Hypotheses, jsonHypothesisOf), Exchanged: jsonReadingOf(f.Exchanged),
-		Disposition: jsonDispositionOf(f.Disposition), Scan: f.Scan, Filter: f.Filter,
+		Near:    each(f.Near, jsonNearOf), Hypotheses: jsonHypothesesOf(f), Exchanged: jsonReadingOf(f.Exchanged),
+		Disposition: jsonDispositionOf(f.Disposition), Scan: f.Scan, Filter: f.Filter(),
 	}
 	if id, ok := f.Segment.VLAN(); ok {
 		j.Segment = &id
@@ -196,7 +198,7 @@ func jsonScanOf(r *match.Result, i int) jsonScan {
 	s := &r.Scans[i]
 	return jsonScan{
 		Scan: i + 1, Initiator: s.Initiator.String(), Findings: len(s.Members), Hosts: s.Hosts, Ports: s.Ports,
-		Worst: r.Findings[s.Worst].ID, Rest: jsonRest{s.Rest.Conversations, s.Rest.Flows, s.Rest.Packets, s.Rest.Bytes},
+		Worst: r.Findings[s.Worst].ID(), Rest: jsonRest{s.Rest.Conversations, s.Rest.Flows, s.Rest.Packets, s.Rest.Bytes},
 	}
 }
 
@@ -206,7 +208,7 @@ func jsonExpectationOf(r *match.Result, e *match.Expectation) *jsonExpectation {
 		Rows: each(e.Rows, jsonRowOf), Class: e.Class.String(), SubjectEnd: e.SubjectEnd.String(),
 		Candidates: each(e.Candidates, func(m *inventory.Machine) string { return m.Name }), AnyClient: e.AnyClient,
 		Required: e.Required, InView: e.InView, Window: jsonWindowOf(e.Window), NeedSeconds: e.Need.Seconds(),
-		Coverage: e.Coverage.String(), Evidence: each(e.Evidence, func(i int) string { return r.Findings[i].ID }),
+		Coverage: e.Coverage.String(), Evidence: each(e.Evidence, func(i int) string { return r.Findings[i].ID() }),
 		Inferred: e.Inferred, Disposition: jsonDispositionOf(e.Disposition), Filter: e.Filter,
 	}
 	if e.Subject != nil {

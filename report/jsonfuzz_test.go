@@ -86,11 +86,11 @@ func FuzzJSON(f *testing.F) {
 func fuzzed(l *lab, s string, data []byte) (*match.Result, decoded) {
 	n := numbers(data)
 	f := l.between(match.UnlistedPort, placed(l.esx1), placed(l.vc), capture.TCP, uint16(n.next()))
-	f.ID, f.Detail, f.Flows = s, s, int(uint32(n.next()))
+	f.Detail, f.Flows = s, int(uint32(n.next()))
 	f.Sent.Packets, f.Sent.Bytes = n.next(), n.next()
 	c := match.CaptureInfo{Name: s, Filter: s, Size: int64(n.next()), Packets: n.next(), Drops: n.next()}
 	c.Damage = &capture.Damage{Offset: int64(n.next()), Reason: s}
-	r := &match.Result{Findings: []match.Finding{f}, Captures: []match.CaptureInfo{c}, Status: int(uint8(n.next())), StatusWhy: s}
+	r := &match.Result{Findings: []*match.Finding{f}, Captures: []match.CaptureInfo{c}, Status: int(uint8(n.next())), StatusWhy: s}
 	r.Counts = match.Counts{
 		Documented: int(uint32(n.next())), Undocumented: int(uint32(n.next())), Absent: int(uint32(n.next())), CouldNotJudge: int(uint32(n.next())),
 	}
@@ -110,7 +110,7 @@ func fuzzed(l *lab, s string, data []byte) (*match.Result, decoded) {
 		}
 	}
 	want.Captures = append(want.Captures, decodedCapture{strict(s), c.Size, c.Packets, c.Drops})
-	found := decodedFinding{ID: strict(s), Port: f.Port, Flows: f.Flows}
+	found := decodedFinding{ID: f.ID(), Port: f.Port, Flows: f.Flows}
 	found.Sent.Packets, found.Sent.Bytes = f.Sent.Packets, f.Sent.Bytes
 	want.Findings = append(want.Findings, found)
 	return r, want

@@ -81,7 +81,7 @@ func JSONL(w io.Writer, r *match.Result, o Options) error {
 	}
 	c.line(header)
 	for i := range r.Findings {
-		if f := &r.Findings[i]; shown.finding(f) {
+		if f := r.Findings[i]; shown.finding(f) {
 			c.line(evidenceFinding{c.prev, "finding", reference(r, o, f.Evidence), jsonFindingOf(r, o, f)})
 		}
 	}
@@ -155,7 +155,7 @@ type EvidenceVerdict struct{ ID, Verdict string }
 func EvidenceOf(r *match.Result) []EvidenceVerdict {
 	all := make([]EvidenceVerdict, 0, len(r.Findings)+len(r.Expectations))
 	for i := range r.Findings {
-		all = append(all, EvidenceVerdict{r.Findings[i].ID, r.Findings[i].Verdict.String()})
+		all = append(all, EvidenceVerdict{r.Findings[i].ID(), r.Findings[i].Verdict.String()})
 	}
 	for i := range r.Expectations {
 		all = append(all, EvidenceVerdict{r.Expectations[i].ID, r.Expectations[i].Verdict.String()})

@@ -113,7 +113,7 @@ func (c *pairCount) title() string {
 func (t *teller) vmwareLabels() map[string]bool {
 	labels := map[string]bool{}
 	for i := range t.r.Findings {
-		f := &t.r.Findings[i]
+		f := t.r.Findings[i]
 		if t.vmware(f, initiator) {
 			labels[shortName(f.Initiator, f.From)] = true
 		}

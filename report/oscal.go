@@ -272,10 +272,10 @@ func (a *oscalWriter) observations() []oscalObservation {
 
 func (a *oscalWriter) conversation(g *group) oscalObservation {
 	f := g.exemplar(a.r)
-	o := a.observation(f.ID, f.Bucket(), g.level, f.Verdict.String(), len(g.members))
+	o := a.observation(f.ID(), f.Bucket(), g.level, f.Verdict.String(), len(g.members))
 	o.Title, o.Description = oscalString(plainText(a.headline(g, f))), oscalString(a.sentenceOf(g, f)+". Seen: "+a.seen(g, f)+".")
 	for _, i := range g.members[:min(len(g.members), maxLogical)] {
-		m := &a.r.Findings[i]
+		m := a.r.Findings[i]
 		o.Subjects = a.subject(a.subject(o.Subjects, m.From.Machine), m.To.Machine)
 	}
 	if f.Evidence.Frame > 0 {

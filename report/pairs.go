@@ -113,7 +113,7 @@ func busiest(weights map[string]int, most int) map[string]bool {
 
 // ends gives the labels of the two ends of a finding, and of a machine of an expectation.
 type ends struct {
-	finding func(netip.Addr, inventory.Placed) string
+	finding func(netip.Addr, *inventory.Placed) string
 	machine func(*inventory.Machine, []catalog.Role) string
 }
 
@@ -121,7 +121,7 @@ type ends struct {
 func (t *teller) pairs(label ends) pairCounts {
 	all := pairCounts{}
 	for i := range t.r.Findings {
-		if f := &t.r.Findings[i]; f.Bucket() != match.NotJudged && t.shown.finding(f) {
+		if f := t.r.Findings[i]; f.Bucket() != match.NotJudged && t.shown.finding(f) {
 			all.add(label.finding(f.Initiator, f.From), label.finding(f.Responder, f.To), f.Bucket(), 1)
 		}
 	}
@@ -156,15 +156,15 @@ func expectedEnds(e *match.Expectation) (from, to *inventory.Machine) {
 func (t *teller) byRole() ends {
 	known := map[*inventory.Machine]string{}
 	for i := range t.r.Findings {
-		f := &t.r.Findings[i]
-		for _, p := range []inventory.Placed{f.From, f.To} {
+		f := t.r.Findings[i]
+		for _, p := range []*inventory.Placed{f.From, f.To} {
 			if p.Machine != nil && known[p.Machine] == "" {
 				known[p.Machine] = t.specialRoles(p.Roles)
 			}
 		}
 	}
 	return ends{
-		finding: func(a netip.Addr, p inventory.Placed) string {
+		finding: func(a netip.Addr, p *inventory.Placed) string {
 			switch label := t.specialRoles(p.Roles); {
 			case label != "":
 				return label
@@ -208,7 +208,7 @@ func (t *teller) specialRoles(grants []inventory.Grant) string {
 // byMachine labels ends by their names, an address where there is none.
 func (t *teller) byMachine() ends {
 	return ends{
-		finding: func(a netip.Addr, p inventory.Placed) string { return shortName(a, p) },
+		finding: func(a netip.Addr, p *inventory.Placed) string { return shortName(a, p) },
 		machine: func(m *inventory.Machine, _ []catalog.Role) string {
 			if m == nil {
 				return "any client"

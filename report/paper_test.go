@@ -113,21 +113,20 @@ func TestMillionFindings(t *testing.T) {
 // many builds n findings of 500 hosts that talk to strangers, of about 2000 causes.
 func many(n int) *match.Result {
 	l := newLab()
-	hosts := make([]match.Finding, 500)
+	hosts := make([]*match.Finding, 500)
 	for i := range hosts {
 		m := machine(fmt.Sprintf("esx%03d", i), "ESX 4.1", netip.AddrFrom4([4]byte{10, 2, byte(i >> 8), byte(i)}).String(), "hypervisor-host")
 		hosts[i] = l.unlisted(placed(m))
 	}
 	r := emptyResult()
 	r.Recognised = len(hosts)
-	r.Findings = make([]match.Finding, n)
+	r.Findings = make([]*match.Finding, n)
 	for i := range r.Findings {
-		f := hosts[i%len(hosts)]
+		f := *hosts[i%len(hosts)]
 		f.Initiator = netip.AddrFrom4([4]byte{172, byte(i >> 16), byte(i >> 8), byte(i)})
-		f.From.Addr = f.Initiator
 		f.Port = uint16(i % 2000)
 		f.Proto = capture.TCP
-		r.Findings[i] = f
+		r.Findings[i] = &f
 	}
 	return r
 }

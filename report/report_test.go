@@ -113,7 +113,7 @@ func TestNarrowing(t *testing.T) {
 		s := newSelection(tt.opts)
 		findings, expectations := 0, 0
 		for i := range r.Findings {
-			if s.finding(&r.Findings[i]) {
+			if s.finding(r.Findings[i]) {
 				findings++
 			}
 		}

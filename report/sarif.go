@@ -164,15 +164,15 @@ func sarifRules() []sarifRule {
 
 // sarifFinding returns a finding as a result; nil when it is none.
 func (t *teller) sarifFinding(i int) any {
-	f := &t.r.Findings[i]
+	f := t.r.Findings[i]
 	if f.Level < match.LevelWarning || !t.shown.finding(f) {
 		return nil
 	}
 	g := &group{bucket: f.Bucket(), level: f.Level, members: []int{i}, packets: f.Sent.Packets + f.Received.Packets}
 	result := sarifResultOf(f.Verdict.String(), f.Bucket(), f.Level, f.Disposition)
 	result.Message.Text = plainText(t.headline(g, f)) + ": " + t.sentence(g, f) + ". Seen: " + t.seen(g, f) + "."
-	result.Fingerprints = map[string]string{"flowvetFinding/v1": f.ID}
-	result.Properties.Rows, result.Properties.Qualifiers, result.Properties.Filter = rowIDs(f.Rows), f.Qualifiers.Names(), f.Filter
+	result.Fingerprints = map[string]string{"flowvetFinding/v1": f.ID()}
+	result.Properties.Rows, result.Properties.Qualifiers, result.Properties.Filter = rowIDs(f.Rows), f.Qualifiers.Names(), f.Filter()
 	result.Properties.Frame = f.Evidence.Frame
 	result.Locations = []sarifLocation{{
 		Physical: t.sarifPlace(f),
@@ -193,7 +193,7 @@ func (t *teller) sarifExpectation(e *match.Expectation) any {
 	result.Properties.Rows, result.Properties.Filter = rowIDs(e.Rows), e.Filter
 	here := sarifLocation{}
 	if len(e.Evidence) > 0 {
-		f := &t.r.Findings[e.Evidence[0]]
+		f := t.r.Findings[e.Evidence[0]]
 		here.Physical, result.Properties.Frame = t.sarifPlace(f), f.Evidence.Frame
 	}
 	machines := e.Candidates
@@ -241,7 +241,7 @@ func (t *teller) sarifPlace(f *match.Finding) *sarifPhysical {
 	return place
 }
 
-func sarifEnd(a netip.Addr, p inventory.Placed) sarifLogical {
+func sarifEnd(a netip.Addr, p *inventory.Placed) sarifLogical {
 	if p.Machine == nil {
 		return sarifLogical{a.String(), a.String(), "address"}
 	}

@@ -35,8 +35,8 @@ func TestSARIFResults(t *testing.T) {
 	}
 	want := map[string]bool{} // by id: suppressed
 	for i := range r.Findings {
-		if f := &r.Findings[i]; f.Level >= match.LevelWarning {
-			want[f.ID] = f.Disposition.Excepted()
+		if f := r.Findings[i]; f.Level >= match.LevelWarning {
+			want[f.ID()] = f.Disposition.Excepted()
 		}
 	}
 	for i := range r.Expectations {

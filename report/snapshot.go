@@ -53,7 +53,7 @@ func SnapshotOf(name string, r *match.Result) *Snapshot {
 	s.takeCatalog(jsonCatalogOf(r))
 	s.Inventory = jsonInventoryOf(r).Name
 	for i := range r.Findings {
-		e := entryOfFinding(jsonFindingOf(r, Options{}, &r.Findings[i]))
+		e := entryOfFinding(jsonFindingOf(r, Options{}, r.Findings[i]))
 		s.entries[e.ID] = e
 	}
 	for i := range r.Expectations {

@@ -98,7 +98,7 @@ func documentedBy(f *match.Finding) string {
 func (t *teller) groupCast(g *group) string {
 	seen := map[netip.Addr]bool{}
 	for _, i := range g.members {
-		f := &t.r.Findings[i]
+		f := t.r.Findings[i]
 		seen[f.Responder] = true
 		for _, a := range f.Groups {
 			seen[a] = true
@@ -147,7 +147,7 @@ func (t *teller) wrongVersion(f *match.Finding) string {
 		printed = append(printed, line+")")
 	}
 	line := "documented for " + some(printed, listed, "and")
-	for _, p := range []inventory.Placed{f.From, f.To} {
+	for _, p := range []*inventory.Placed{f.From, f.To} {
 		if p.Machine == nil || len(p.Machine.Products) == 0 {
 			continue
 		}
@@ -185,7 +185,7 @@ func ambiguous(f *match.Finding) string {
 		if i == listed {
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%s documents it if %s plays %s", Terminal(h.Row.ID), nameOf(f, h.Addr), Terminal(string(h.Role))))
+		parts = append(parts, fmt.Sprintf("%s documents it if %s plays %s", Terminal(h.Row.ID), nameOf(f, f.Supposed(h)), Terminal(string(h.Role))))
 	}
 	return "the exact role is not known: " + some(parts, listed, "or")
 }
@@ -207,15 +207,15 @@ func unknownEndpoint(f *match.Finding) string {
 			break
 		}
 		part := fmt.Sprintf("%s %s, %s", article(string(h.Role)), Terminal(string(h.Role)), Terminal(h.Row.ID))
-		if len(f.Hypotheses) > 1 && h.Addr != f.Hypotheses[0].Addr {
-			part = nameOf(f, h.Addr) + " " + part
+		if len(f.Hypotheses) > 1 && h.Responder != f.Hypotheses[0].Responder {
+			part = nameOf(f, f.Supposed(h)) + " " + part
 		}
 		parts = append(parts, part)
 	}
 	if len(parts) == 0 {
 		return stranger
 	}
-	return stranger + "; if " + nameOf(f, f.Hypotheses[0].Addr) + " were " + strings.Join(parts, ", or ") + " would document this"
+	return stranger + "; if " + nameOf(f, f.Supposed(f.Hypotheses[0])) + " were " + strings.Join(parts, ", or ") + " would document this"
 }
 
 func (t *teller) unlisted(f *match.Finding) string {
@@ -227,7 +227,7 @@ func (t *teller) unlisted(f *match.Finding) string {
 }
 
 // playing says what an end is in the eyes of the inventory: "log01, which is syslog-server (lab.yaml:12)".
-func (t *teller) playing(a netip.Addr, p inventory.Placed) string {
+func (t *teller) playing(a netip.Addr, p *inventory.Placed) string {
 	roles := rolesOf(p.Roles)
 	if len(roles) == 0 {
 		return shortName(a, p) + ", which has no role"

@@ -98,7 +98,7 @@ func captureName(r *match.Result, o Options, file uint32) string {
 }
 
 // endName prints an end of a conversation: "esx01 (10.0.0.11)", or the address of one that is no machine.
-func endName(a netip.Addr, p inventory.Placed) string {
+func endName(a netip.Addr, p *inventory.Placed) string {
 	switch {
 	case p.Machine != nil:
 		return fmt.Sprintf("%s (%s)", Terminal(p.Machine.Name), a)
@@ -109,7 +109,7 @@ func endName(a netip.Addr, p inventory.Placed) string {
 }
 
 // shortName is endName without the address of a machine.
-func shortName(a netip.Addr, p inventory.Placed) string {
+func shortName(a netip.Addr, p *inventory.Placed) string {
 	if p.Machine != nil {
 		return Terminal(p.Machine.Name)
 	}

@@ -1,0 +1,199 @@
+package match
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"flowvet/capture"
+	"flowvet/catalog"
+	"flowvet/inventory"
+)
+
+// end is one end of a conversation, or a whole machine, as the judge sees it. Addresses of which nothing more is known than
+// of others have one end together: those of one network, strangers, groups that no row names.
+type end struct {
+	addr     netip.Addr // of a machine's address, a group that a row names, or one that talks to itself; else none
+	placed   *inventory.Placed
+	machine  *inventory.Machine
+	planes   []string // of all addresses of the machine, tagged ones
+	products []catalog.Deployed
+	roles    []inventory.Grant // without low-confidence ones
+	client   bool              // declared as a client: may play the whole family
+	stranger bool              // without any role
+	inferred bool              // has roles, and no person declared any of them
+	vmware   bool
+	group    bool // a broadcast or multicast destination
+	class    int  // ends of one class are read alike by every row, but for being one machine
+	label    string
+}
+
+// kind is the same for ends that every row reads alike, but for being one machine.
+func (e *end) kind() string {
+	if e.label == "" {
+		roles := make([]string, 0, len(e.roles))
+		for _, g := range e.roles {
+			roles = append(roles, fmt.Sprint(g.Role, g.Confidence == inventory.Declared))
+		}
+		site := ""
+		if e.machine != nil {
+			site = e.machine.Site
+		}
+		e.label = fmt.Sprint(roles, e.products, e.stranger, site)
+	}
+	return e.label
+}
+
+// directory holds the ends of all addresses. Once made it does not change, so that many may ask it at a time.
+type directory struct {
+	inv      *inventory.Inventory
+	cat      *catalog.Catalog
+	casts    map[netip.Addr]bool // undeclared directed broadcast addresses
+	named    map[netip.Addr]*end // addresses of machines, and groups that a row names
+	networks map[*inventory.Network]*end
+	group    *end // every other group
+	nobody   *end // a stranger that no network holds
+	classes  map[string]int
+}
+
+func newDirectory(c *catalog.Catalog, inv *inventory.Inventory) *directory {
+	d := &directory{
+		inv: inv, cat: c, casts: map[netip.Addr]bool{}, named: map[netip.Addr]*end{},
+		networks: map[*inventory.Network]*end{}, classes: map[string]int{},
+	}
+	d.group = d.enter(&end{placed: &inventory.Placed{}, group: true})
+	d.nobody = d.enter(&end{placed: &inventory.Placed{}, stranger: true})
+	for _, n := range inv.Networks {
+		p := inventory.Placed{Network: n, Roles: n.Roles, Plane: n.Plane, Line: n.Line}
+		e := &end{placed: &p}
+		e.grant(c, n.Roles)
+		e.vmware = !e.stranger && inv.PlacedVMware(p, c)
+		d.networks[n] = d.enter(e)
+	}
+	for _, m := range inv.Machines {
+		d.addMachine(m)
+	}
+	for _, r := range c.Rows {
+		if d.named[r.Cast] == nil && r.Cast.IsValid() {
+			d.named[r.Cast] = d.enter(&end{addr: r.Cast, placed: &inventory.Placed{}, group: true})
+		}
+	}
+	return d
+}
+
+// addMachine enters the addresses of a machine.
+func (d *directory) addMachine(m *inventory.Machine) {
+	vmware := d.inv.VMware(m, d.cat)
+	var planes []string
+	for _, a := range m.Addrs {
+		p, ok := d.inv.Place(a.Addr)
+		if !ok || p.Machine != m {
+			continue
+		}
+		if p.Plane != "" && !slices.Contains(planes, p.Plane) {
+			planes = append(planes, p.Plane)
+		}
+		e := &end{addr: a.Addr, placed: &p, machine: m, products: m.Products}
+		e.grant(d.cat, p.Roles)
+		e.vmware = vmware && !(e.stranger && len(e.products) == 0)
+		d.named[a.Addr] = d.enter(e)
+	}
+	for _, a := range m.Addrs {
+		if e := d.named[a.Addr]; e != nil && e.machine == m {
+			e.planes = planes
+		}
+	}
+}
+
+// enter gives an end its class.
+func (d *directory) enter(e *end) *end {
+	label := fmt.Sprint(e.kind(), e.vmware, e.group)
+	if e.group {
+		label += e.addr.String()
+	}
+	class, known := d.classes[label]
+	if !known {
+		class = len(d.classes)
+		d.classes[label] = class
+	}
+	e.class = class
+	return e
+}
+
+// end resolves an address.
+func (d *directory) end(a netip.Addr) *end {
+	if e := d.named[a]; e != nil && (!e.group || d.isGroup(a)) {
+		return e
+	}
+	if d.isGroup(a) {
+		return d.group
+	}
+	if a.Is4In6() { // such an address does not belong on a wire (RFC 4942), and is nobody of the inventory
+		return d.nobody
+	}
+	if n := d.inv.NetworkOf(a); n != nil {
+		return d.networks[n]
+	}
+	return d.nobody
+}
+
+// isGroup reports whether an address is a group's. No machine has such an address.
+func (d *directory) isGroup(a netip.Addr) bool {
+	return a.IsMulticast() || len(d.casts) > 0 && d.casts[a] || d.inv.IsBroadcast(a)
+}
+
+// between resolves the ends of a flow. Both are d.nobody between strangers; a flow of an address with itself has one end,
+// which is its own.
+func (d *directory) between(f *capture.Flow) (a, b *end) {
+	a = d.end(f.A.Addr())
+	if f.A.Addr() != f.B.Addr() {
+		return a, d.end(f.B.Addr())
+	}
+	if a != d.nobody && !a.addr.IsValid() {
+		own := *a
+		own.addr = f.A.Addr()
+		a = &own
+	}
+	return a, a
+}
+
+// machineEnd resolves a whole machine: the union of what its addresses play.
+func (j *judge) machineEnd(m *inventory.Machine) *end {
+	if e, ok := j.machines[m]; ok {
+		return e
+	}
+	e := &end{machine: m, products: m.Products}
+	var roles []inventory.Grant
+	for _, a := range m.Addrs {
+		if p, ok := j.inv.Place(a.Addr); ok {
+			for _, g := range p.Roles {
+				if !slices.ContainsFunc(roles, func(h inventory.Grant) bool { return h.Role == g.Role }) {
+					roles = append(roles, g)
+				}
+			}
+		}
+	}
+	e.grant(j.cat, roles)
+	e.vmware = j.inv.VMware(m, j.cat)
+	j.machines[m] = e
+	return e
+}
+
+// grant gives the end the roles of medium and high confidence, and what follows from them.
+func (e *end) grant(c *catalog.Catalog, roles []inventory.Grant) {
+	for _, g := range roles {
+		if g.Confidence > inventory.Low {
+			e.roles = append(e.roles, g)
+		}
+	}
+	e.stranger = len(e.roles) == 0
+	e.inferred = !e.stranger
+	for _, g := range e.roles {
+		if g.Confidence == inventory.Declared {
+			e.inferred = false
+		}
+		if info, ok := c.RoleInfo(g.Role); ok && info.Client {
+			e.client = true
+		}
+	}
+}

@@ -1,0 +1,398 @@
+package match
+
+import (
+	"cmp"
+	"encoding/binary"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+
+	"flowvet/capture"
+)
+
+// address is an address as two words, without the pointer that a netip.Addr holds: keys of 40 bytes are hashed in a third of
+// the time, and the garbage collector need not follow them.
+type address struct{ hi, lo uint64 }
+
+func addressOf(a netip.Addr) address {
+	b := a.As16()
+	return address{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}
+
+// pair is two addresses of one family in a segment; directed where it says so.
+type pair struct {
+	a, b    address
+	segment capture.Segment
+	is4     bool
+}
+
+func pairOf(a, b netip.Addr, s capture.Segment) pair {
+	return pair{addressOf(a), addressOf(b), s, a.Is4()}
+}
+
+// key is what makes a conversation: initiator and responder, transport and responder's port.
+type key struct {
+	pair
+	proto
+}
+
+// pairPort is a port used between two addresses, by either.
+type pairPort struct {
+	pair
+	proto
+}
+
+// service is a responder port of one address.
+type service struct {
+	addr    netip.Addr
+	segment capture.Segment
+	proto
+}
+
+// direction is one direction of a pair, of which the lower address is A.
+type direction uint8
+
+const (
+	byA direction = 1 << iota
+	byB
+)
+
+// gather turns flows into conversations: those of one share of the pairs of addresses, while others do the same with theirs.
+type gather struct {
+	*ruler
+	table      *capture.Table
+	share, of  int
+	end        func(int64) int64 // when the capture of a moment ends
+	window     Window
+	orients    []orientation // by the order of the share's flows
+	open       int           // those not done
+	weak       map[pair]bool
+	shared     map[pairPort]int
+	undecided  map[service]bool // ports of flows that are pending
+	serves     map[service]bool // of those, ports that a flow shows to be responders'
+	sighted    map[pair]direction
+	convs      map[key]*conv
+	made       slab
+	strangers  *strangers
+	conversing []sorted
+}
+
+// leastShare is how many flows are worth a goroutine of their own.
+const leastShare = 1 << 14
+
+// shares returns how many goroutines a table's flows are worth.
+func shares(t *capture.Table) int { return max(1, min(runtime.GOMAXPROCS(0), t.Len()/leastShare)) }
+
+// side by side calls do for 0 to n-1, each in a goroutine of its own.
+func sideBySide(n int, do func(int)) {
+	if n == 1 {
+		do(0)
+		return
+	}
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
+
+// conversations gathers every flow of the table into conversations, sorted; those between strangers apart.
+//
+// All flows between two addresses are of one share, so that shares have no conversation in common, and hardly ask each other
+// anything: only which ports somebody is a responder on.
+func (j *judge) conversations(t *capture.Table, window Window, end func(int64) int64) ([]sorted, *strangers) {
+	all := make([]*gather, shares(t))
+	sideBySide(len(all), func(i int) {
+		all[i] = newGather(j, t, i, len(all))
+		all[i].window, all[i].end = window, end
+		for f := range t.BriefOf(i, len(all)) {
+			all[i].orient(f)
+		}
+	})
+	if undecided := union(all, func(g *gather) map[service]bool { return g.undecided }); len(undecided) > 0 {
+		sideBySide(len(all), func(i int) {
+			all[i].undecided = undecided
+			all[i].look()
+		})
+		serves := union(all, func(g *gather) map[service]bool { return g.serves })
+		for _, g := range all {
+			g.serves = serves
+		}
+	}
+	sideBySide(len(all), func(i int) {
+		all[i].addOpen()
+		all[i].sort()
+	})
+	strangers := newStrangers()
+	var convs [][]sorted
+	for _, g := range all {
+		strangers.merge(g.strangers)
+		convs = append(convs, g.conversing)
+	}
+	return mergeSorted(convs), strangers
+}
+
+// union returns the sets of all shares together.
+func union[K comparable](all []*gather, of func(*gather) map[K]bool) map[K]bool {
+	if len(all) == 1 {
+		return of(all[0])
+	}
+	together := map[K]bool{}
+	for _, g := range all {
+		for k := range of(g) {
+			together[k] = true
+		}
+	}
+	return together
+}
+
+func newGather(j *judge, t *capture.Table, share, of int) *gather {
+	return &gather{
+		ruler: newRuler(j), table: t, share: share, of: of, orients: make([]orientation, 0, t.Len()/of), weak: map[pair]bool{},
+		shared: map[pairPort]int{}, undecided: map[service]bool{}, serves: map[service]bool{}, sighted: map[pair]direction{},
+		convs: map[key]*conv{}, strangers: newStrangers(),
+	}
+}
+
+// orient reads one flow, in brief, by itself, and notes what other flows must tell. One between strangers is done where that is
+// nothing.
+func (g *gather) orient(f *capture.Flow) {
+	a, b := g.between(f)
+	o := g.ruler.orient(f, a, b)
+	o.foreign = a == g.nobody && b == g.nobody
+	o.done = o.foreign && !o.pending
+	if g.orients = append(g.orients, o); o.done {
+		g.add(f, o)
+		return
+	}
+	g.open++
+	here, there := f.A.Addr(), f.B.Addr()
+	p := pairOf(here, there, f.Segment)
+	if o.pending {
+		g.weak[p] = true
+		g.undecided[service{here, f.Segment, proto{f.Proto, f.A.Port()}}] = true
+		g.undecided[service{there, f.Segment, proto{f.Proto, f.B.Port()}}] = true
+	}
+	if !o.foreign {
+		g.sighted[p] |= directions(f)
+	}
+}
+
+// directions returns the directions in which a flow has packets.
+func directions(f *capture.Flow) direction {
+	var d direction
+	if f.FromA.Packets > 0 {
+		d |= byA
+	}
+	if f.FromB.Packets > 0 {
+		d |= byB
+	}
+	return d
+}
+
+// saw reports whether any packet went from one end of a flow to the other.
+func (g *gather) saw(f *capture.Flow, way direction) bool {
+	from, to := f.A.Addr(), f.B.Addr()
+	if g.sighted[pairOf(from, to, f.Segment)]&way != 0 {
+		return true
+	}
+	if way == byB {
+		from, to = to, from
+	}
+	return f.Segment == 0 && len(g.table.Others[capture.Pair{From: from, To: to}]) > 0
+}
+
+func (g *gather) responder(f *capture.Flow, o orientation) netip.Addr {
+	if o.fromA {
+		return f.B.Addr()
+	}
+	return f.A.Addr()
+}
+
+// look walks the flows once for what single flows could not tell: ports that flows of a pair share, ports of responders.
+func (g *gather) look() {
+	i := 0
+	for f := range g.table.BriefOf(g.share, g.of) {
+		o := g.orients[i]
+		i++
+		if p := pairOf(f.A.Addr(), f.B.Addr(), f.Segment); g.weak[p] {
+			g.shared[pairPort{p, proto{f.Proto, f.A.Port()}}]++
+			if f.B.Port() != f.A.Port() {
+				g.shared[pairPort{p, proto{f.Proto, f.B.Port()}}]++
+			}
+		}
+		if o.certainty == Certain {
+			if s := (service{g.responder(f, o), f.Segment, proto{f.Proto, o.port}}); g.undecided[s] {
+				g.serves[s] = true
+			}
+		}
+	}
+}
+
+// settle gives a flow that told nothing by itself the common-port basis, where other flows share one of its ports.
+func (g *gather) settle(f *capture.Flow, o orientation) orientation {
+	if !o.pending {
+		return o
+	}
+	a, b := f.A.Addr(), f.B.Addr()
+	weight := func(end netip.Addr, port uint16) int {
+		if g.serves[service{end, f.Segment, proto{f.Proto, port}}] {
+			return 1 << 30
+		}
+		return g.shared[pairPort{pairOf(a, b, f.Segment), proto{f.Proto, port}}]
+	}
+	atA, atB := weight(a, f.A.Port()), weight(b, f.B.Port())
+	if atA == atB || max(atA, atB) < 2 {
+		return o
+	}
+	return orientation{basis: BasisCommonPort, certainty: Likely, fromA: atB > atA, foreign: o.foreign}.at(f)
+}
+
+// addOpen puts the flows into conversations that orient could not settle by themselves.
+func (g *gather) addOpen() {
+	if g.open == 0 {
+		return
+	}
+	i := 0
+	for f := range g.table.EachOf(g.share, g.of) {
+		if o := g.orients[i]; !o.done {
+			g.add(f, g.settle(f, o))
+		}
+		i++
+	}
+}
+
+// add puts a flow into its conversation, or to what passed between strangers.
+func (g *gather) add(f *capture.Flow, o orientation) {
+	foreign := o.foreign
+	o, exchangeable := g.exchange(f, o)
+	if foreign {
+		g.strangers.add(f, o)
+		return
+	}
+	i, r, from, to := &f.FromA, &f.FromB, f.A, f.B
+	forward, back := byA, byB
+	if !o.fromA {
+		i, r, from, to = r, i, to, from
+		forward, back = back, forward
+	}
+	c := g.conversation(f, o, from.Addr(), to.Addr())
+	c.sum(f, i, r)
+	if port := from.Port(); exchangeable && (!c.exchangeable || port < c.exchanged) {
+		c.exchangeable, c.exchanged = true, port
+	}
+	c.deciding(o, i, r, from.Port())
+	c.fromFTPData = c.fromFTPData || f.Proto == capture.TCP && from.Port() == 20
+	s := seen{forward: i.Packets > 0, reverse: r.Packets > 0, end: g.end}
+	s.forward = s.forward || g.saw(f, forward)
+	s.reverse = s.reverse || g.saw(f, back)
+	h := happened(f.Proto, i, r, s)
+	if o.basis == BasisUDPReply && h.outcome == OneSided {
+		h = happening{outcome: Success, detail: "inferred"}
+	}
+	c.quoted = c.quoted || has(i, capture.Quoted) && i.Packets > 0
+	c.all.count(h)
+	if c.inside != nil && f.Seconds.Intersects(g.window.seconds()) {
+		c.inside.count(h)
+	}
+}
+
+// conversation returns the conversation of a flow, made with its first.
+func (g *gather) conversation(f *capture.Flow, o orientation, initiator, responder netip.Addr) *conv {
+	k := key{pairOf(initiator, responder, f.Segment), proto{f.Proto, o.port}}
+	c := g.convs[k]
+	if c != nil {
+		return c
+	}
+	c = g.made.next()
+	c.i, c.r = g.between(f)
+	if !o.fromA {
+		c.i, c.r = c.r, c.i
+	}
+	c.Initiator, c.Responder, c.Proto, c.Port, c.Segment = initiator, responder, f.Proto, o.port, f.Segment
+	if !g.window.IsZero() {
+		c.inside = new(tally)
+	}
+	g.convs[k] = c
+	return c
+}
+
+// slab makes conversations, many at a time.
+type slab struct{ free []conv }
+
+func (s *slab) next() *conv {
+	if len(s.free) == 0 {
+		s.free = make([]conv, 256)
+	}
+	c := &s.free[0]
+	s.free = s.free[1:]
+	return c
+}
+
+// sorted is a conversation with its place among others: by initiator, segment, responder, transport and port. Of IPv4 hi and
+// lo say it all, so that sorting 1 M conversations looks into none of them, which takes a fifth of the time.
+type sorted struct {
+	hi, lo uint64
+	c      *conv
+}
+
+// beyond is the hi of what the words cannot tell: such conversations are held against each other whole, and come last.
+const beyond = 1<<64 - 1
+
+func place4(k *key) (hi, lo uint64) {
+	if !k.is4 {
+		return beyond, 0
+	}
+	initiator, responder := k.a.lo&0xffff_ffff, k.b.lo&0xffff_ffff
+	return initiator<<32 | uint64(k.segment)<<16 | responder>>16, responder<<48 | uint64(k.p)<<40 | uint64(k.port)<<24
+}
+
+func (s sorted) compare(o sorted) int {
+	switch {
+	case s.hi != o.hi:
+		return cmp.Compare(s.hi, o.hi)
+	case s.hi != beyond:
+		return cmp.Compare(s.lo, o.lo)
+	}
+	a, b := &s.c.Conversation, &o.c.Conversation
+	return cmp.Or(a.Initiator.Compare(b.Initiator), cmp.Compare(a.Segment, b.Segment),
+		a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
+}
+
+// sort puts the conversations of the share in order.
+func (g *gather) sort() {
+	g.conversing = make([]sorted, 0, len(g.convs))
+	for k, c := range g.convs {
+		hi, lo := place4(&k)
+		g.conversing = append(g.conversing, sorted{hi, lo, c})
+	}
+	g.convs = nil
+	slices.SortFunc(g.conversing, sorted.compare)
+}
+
+// mergeSorted makes one sorted list of several.
+func mergeSorted(lists [][]sorted) []sorted {
+	for len(lists) > 1 {
+		half := make([][]sorted, (len(lists)+1)/2)
+		sideBySide(len(half), func(i int) {
+			if half[i] = lists[2*i]; 2*i+1 < len(lists) {
+				half[i] = mergeTwo(lists[2*i], lists[2*i+1])
+			}
+		})
+		lists = half
+	}
+	return lists[0]
+}
+
+func mergeTwo(a, b []sorted) []sorted {
+	all := make([]sorted, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if a[0].compare(b[0]) <= 0 {
+			all, a = append(all, a[0]), a[1:]
+		} else {
+			all, b = append(all, b[0]), b[1:]
+		}
+	}
+	return append(append(all, a...), b...)
+}

@@ -1,0 +1,138 @@
+package match
+
+import (
+	"slices"
+
+	"flowvet/catalog"
+	"flowvet/inventory"
+)
+
+// maxRulings bounds what a ruler remembers. A site of 5,000 machines of 30 kinds needs some ten thousand.
+const maxRulings = 1 << 16
+
+// ruler is a judge that decides no question twice: ends of one class and ports of one class get one ruling. Of 1 M undocumented
+// conversations it decides a few dozen, which took 6 s otherwise. Each goroutine has its own.
+type ruler struct {
+	*judge
+	known map[rulingKey]*ruling
+}
+
+// rulingKey is all of a question that its ruling can depend on.
+type rulingKey struct {
+	i, r          int // classes
+	port          uint16
+	proto         catalog.Transport
+	certain, same bool
+}
+
+func newRuler(j *judge) *ruler { return &ruler{j, map[rulingKey]*ruling{}} }
+
+// rule answers a question as [judge.decide] does.
+func (x *ruler) rule(q question) *ruling {
+	k := rulingKey{q.i.class, q.r.class, x.ports[q.port], q.proto, q.certain, sameMachine(q.i, q.r)}
+	r := x.known[k]
+	if r == nil {
+		decided := x.decide(q)
+		r = &decided
+		r.rows = citeRows(r.readings)
+		if len(x.known) < maxRulings {
+			x.known[k] = r
+		}
+	}
+	return r
+}
+
+// documentedPort reports whether port is a documented responder port of r towards i, neither of which is a group. Broad rows
+// do not count, and without a VMware machine nothing does.
+func (x *ruler) documentedPort(i, r *end, t catalog.Transport, port uint16) bool {
+	v := x.rule(question{i: i, r: r, proto: t, port: port}).verdict
+	return v == VerdictDocumented || v == DocumentedOverride
+}
+
+// told completes the ruling of a question with what a finding says besides the verdict.
+func (x *ruler) told(r *ruling, q question) *ruling {
+	if r.complete {
+		return r
+	}
+	r.complete = true
+	insecure := x.cat.Insecure(q.proto, q.port) != ""
+	mark := func(when bool, what Qualifiers) {
+		if when {
+			r.marks |= what
+		}
+	}
+	mark(insecure, Insecure)
+	mark(q.i.inferred || q.r.inferred, RoleInferred)
+	r.anyway = r.marks
+	switch r.verdict.Bucket() {
+	case Documented:
+		if len(r.readings) > 0 {
+			primary := &r.readings[0]
+			mark(primary.from.kind == fitFamily || primary.from.kind == fitAssumed, ClientAssumed)
+			mark(primary.perm.Row.Insecure != "", Insecure)
+			mark(x.unverified(primary), VersionUnverified)
+		}
+	case Undocumented:
+		r.near = x.near(q)
+		mark(x.disputed(q), DocumentDisputed)
+	}
+	return r
+}
+
+// portClasses numbers the ports: on those of one class the same permissions stand, in each transport, and the same services
+// are insecure.
+type portClasses [1 << 16]uint16
+
+func newPortClasses(c *catalog.Catalog, inv *inventory.Inventory) *portClasses {
+	type standing struct {
+		perms [4]**catalog.Permission // the first of each set, which the catalogue shares among ports
+		own   uint16                  // a port of an insecure service, or where the site has moved a row to
+	}
+	apart := c.InsecurePorts()
+	for _, p := range inv.Ports {
+		apart[p] = true
+	}
+	first := func(set []*catalog.Permission) **catalog.Permission {
+		if len(set) == 0 {
+			return nil
+		}
+		return &set[0]
+	}
+	var classes portClasses
+	numbers := map[standing]uint16{}
+	for n := range classes {
+		port := uint16(n)
+		s := standing{perms: [4]**catalog.Permission{
+			first(c.On(catalog.TCP, port)), first(c.On(catalog.UDP, port)),
+			first(c.AltOn(catalog.TCP, port)), first(c.AltOn(catalog.UDP, port)),
+		}}
+		if apart[port] {
+			s.own = port
+		}
+		number, known := numbers[s]
+		if !known {
+			number = uint16(len(numbers))
+			numbers[s] = number
+		}
+		classes[port] = number
+	}
+	return &classes
+}
+
+// prepare finds what the rulings of several goroutines ask for.
+func (j *judge) prepare() {
+	j.ports = newPortClasses(j.cat, j.inv)
+	for _, r := range j.cat.Rows {
+		if p, ok := j.cat.Product(r.Product); ok {
+			j.carriedAnywhere(p)
+		}
+	}
+}
+
+// disputed reports whether an erratum's other reading documents the conversation.
+func (j *judge) disputed(q question) bool {
+	return slices.ContainsFunc(j.cat.AltOn(q.proto, q.port), func(p *catalog.Permission) bool {
+		x := j.read(p, q.i, q.r)
+		return x.documents() && x.founded()
+	})
+}
