@@ -27,7 +27,8 @@ var mayImport = map[string][]string{
 	"live":                {"capture", "inventory", "match", "report"},
 	"match":               {"capture", "capture/filter", "catalog", "inventory"},
 	"report":              {"capture", "catalog", "inventory", "match"},
-	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "inventory", "live", "match", "report"},
+	"rules":               {"catalog", "inventory", "match", "report"},
+	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "inventory", "live", "match", "report", "rules"},
 }
 
 // mayUse says which packages may import a library.

@@ -45,7 +45,7 @@ func (m *markdown) summary() {
 	c := m.t.r.Counts
 	m.line("# flowvet report", "", mdSpans(m.t.outcomeOfRun())+".", "")
 	if part := m.t.partial(); part != "" {
-		m.line("*"+mdText(part)+"*", "")
+		m.line("*"+MarkdownText(part)+"*", "")
 	}
 	m.line("| documented | undocumented | absent | could not be judged | excepted |", "|---:|---:|---:|---:|---:|")
 	m.line(fmt.Sprintf("| %d | %d | %d | %d | %d |", c.Documented, c.Undocumented, c.Absent, c.Indeterminate+c.CouldNotJudge, c.Excepted), "")
@@ -66,14 +66,14 @@ func (m *markdown) facts() {
 			continue
 		}
 		flush()
-		row = "| " + mdText(f.label) + " | " + mdSpans(f.body...)
+		row = "| " + MarkdownText(f.label) + " | " + mdSpans(f.body...)
 	}
 	flush()
 	m.line("")
 }
 
 func (m *markdown) chapter(c *chapter) {
-	m.line("## "+mdText(c.title), "", mdText(c.what)+".", "")
+	m.line("## "+MarkdownText(c.title), "", MarkdownText(c.what)+".", "")
 	for i := range c.items {
 		m.item(&c.items[i])
 	}
@@ -101,7 +101,7 @@ func (m *markdown) remark(r remark) {
 		m.line("- " + mdSpans(r.body...))
 		return
 	}
-	m.line("- **" + mdText(r.label) + "** " + mdSpans(r.body...))
+	m.line("- **" + MarkdownText(r.label) + "** " + mdSpans(r.body...))
 }
 
 // mdSpans prints text with its emphasis. Emphasis must not touch the spaces around it.
@@ -117,15 +117,16 @@ func mdSpan(s span) string {
 	mark := map[style]string{strong: "**", bad: "**", struck: "~~"}[s.style]
 	word := strings.TrimSpace(s.text)
 	if mark == "" || word == "" {
-		return mdText(s.text)
+		return MarkdownText(s.text)
 	}
 	before, after, _ := strings.Cut(s.text, word)
-	return before + mark + mdText(word) + mark + after
+	return before + mark + MarkdownText(word) + mark + after
 }
 
-// mdText escapes what Markdown would read as mark-up, and what GitHub would make a link of. What only means something at
-// the beginning of a line needs no escape: no captured text stands there.
-func mdText(s string) string {
+// MarkdownText makes a captured or user-given string safe for Markdown: it escapes what would be read as mark-up, and what
+// GitHub would make a link of. What only means something at the beginning of a line needs no escape: no captured text
+// stands there.
+func MarkdownText(s string) string {
 	s = visible(s, 0)
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

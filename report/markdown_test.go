@@ -19,8 +19,8 @@ func TestMarkdownText(t *testing.T) {
 		{"$x$", `\$x\$`},
 	} {
 		want := strings.ReplaceAll(tt.want, `\n#`, `\\n#`)
-		if got := mdText(tt.in); got != want {
-			t.Errorf("mdText(%q)\n got %s\nwant %s", tt.in, got, want)
+		if got := MarkdownText(tt.in); got != want {
+			t.Errorf("MarkdownText(%q)\n got %s\nwant %s", tt.in, got, want)
 		}
 	}
 }

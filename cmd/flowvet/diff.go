@@ -87,7 +87,7 @@ func (p *program) diff(args []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	if err := f.free(paths); err != nil {
+	if err := freeOutput(f.file, append(f.files(), paths...)); err != nil {
 		return statusUsage, err
 	}
 	both, err := p.snapshots(&f, paths)
@@ -98,20 +98,6 @@ func (p *program) diff(args []string) (int, error) {
 		return statusUsage, usageError{err}
 	}
 	return p.writeDiff(&f, report.Compare(both[0], both[1], failOn))
-}
-
-// free checks that the output can be written, and is none of the inputs.
-func (f *diffFlags) free(paths []string) error {
-	if f.file == "" || f.file == "-" {
-		return nil
-	}
-	if err := overwrites(f.file, append(f.files(), paths...)); err != nil {
-		return err
-	}
-	if err := writable(f.file); err != nil {
-		return outputError{err}
-	}
-	return nil
 }
 
 // snapshots returns what each input says. Reports are read first: an hour of reading captures must not end in a report
@@ -205,18 +191,4 @@ func (p *program) writeDiff(f *diffFlags, d *report.Diff) (int, error) {
 		write = func(w io.Writer) error { return d.JSON(w, options) }
 	}
 	return status, p.writeTo(f.file, write)
-}
-
-// writeTo writes to a file whole or not at all, or to standard output.
-func (p *program) writeTo(path string, write func(io.Writer) error) error {
-	var err error
-	if path == "" || path == "-" {
-		err = write(p.stdout)
-	} else {
-		err = report.WriteFile(path, write)
-	}
-	if err != nil {
-		return outputError{err}
-	}
-	return nil
 }

@@ -50,6 +50,7 @@ func commands() []command {
 		{"catalog", "say what is documented for a port, a product, a role or a row", (*program).catalog},
 		{"inventory", "suggest an inventory from captures, or lint one", (*program).inventory},
 		{"diff", "say what changed between two reports or captures, and whether it got worse", (*program).diff},
+		{"rules", "write the firewall rules that a machine needs by the catalogue", (*program).rules},
 		{"verify", "check evidence, and judge its captures again", (*program).verify},
 		{"help", "show the help of a command", (*program).help},
 		{"version", "show version, commit and catalogue", (*program).version},

@@ -262,3 +262,31 @@ func (p *program) writeOne(result *match.Result, s sink) error {
 	}
 	return nil
 }
+
+// freeOutput checks that an output can be written, and is none of the files that the run reads.
+func freeOutput(path string, reads []string) error {
+	if path == "" || path == "-" {
+		return nil
+	}
+	if err := overwrites(path, reads); err != nil {
+		return err
+	}
+	if err := writable(path); err != nil {
+		return outputError{err}
+	}
+	return nil
+}
+
+// writeTo writes to a file whole or not at all, or to standard output.
+func (p *program) writeTo(path string, write func(io.Writer) error) error {
+	var err error
+	if path == "" || path == "-" {
+		err = write(p.stdout)
+	} else {
+		err = report.WriteFile(path, write)
+	}
+	if err != nil {
+		return outputError{err}
+	}
+	return nil
+}
