@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 
 // mayUse says which packages may import a library.
 var mayUse = map[string][]string{
-	"github.com/google/gopacket": {"capture", "capture/capturetest"},
+	"github.com/google/gopacket": {"capture/capturetest"}, // and tests
 	"github.com/ulikunitz/xz":    {"capture"},
 	"github.com/spf13/pflag":     {"cmd/flowvet"},
 	"github.com/fatih/color":     {"report"},

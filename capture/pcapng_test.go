@@ -61,6 +61,7 @@ func TestPcapngSectionsHaveTheirOwnOrderAndInterfaces(t *testing.T) {
 	second.section()
 	second.iface(1, 0, nil)
 	second.enhanced(0, 2e6, tcpFrame(1, true))
+	second.section() // with nothing in it
 	got, err := frames(t, append(first.Bytes(), second.Bytes()...))
 	want := []string{"1: link 101 if 0 at 1000000000, 140 of 140", "2: link 1 if 1 at 2000000000, 154 of 154"}
 	if diff := cmp.Diff(want, got); diff != "" || err.Error() != "EOF" {
@@ -201,9 +202,14 @@ func TestPcapngDamage(t *testing.T) {
 func TestPcapngStopsAtTooManyInterfaces(t *testing.T) {
 	w := newFileWriter(false)
 	w.section()
-	for range maxSectionInterfaces + 1 {
+	for range maxSectionInterfaces {
 		w.iface(1, 0, nil)
 	}
+	w.enhanced(maxSectionInterfaces-1, 1e6, tcpFrame(1, false))
+	if c := readBytes(t, w.Bytes()); c.Damage != nil || c.Table.Stats.Flowed != 1 || len(c.Interfaces) != 4096 {
+		t.Errorf("damage %v, %d packets of the last of %d interfaces", c.Damage, c.Table.Stats.Flowed, len(c.Interfaces))
+	}
+	w.iface(1, 0, nil)
 	c := readBytes(t, w.Bytes())
 	if c.Damage == nil || c.Damage.Reason != "more than 4096 interfaces in a section" || len(c.Interfaces) != maxSectionInterfaces {
 		t.Errorf("damage %v with %d interfaces", c.Damage, len(c.Interfaces))

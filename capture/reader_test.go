@@ -112,16 +112,24 @@ func readBytes(t testing.TB, data []byte) *Capture {
 	return c
 }
 
+// sourceOf returns the reader of a capture.
+func sourceOf(t testing.TB, data []byte) Source {
+	t.Helper()
+	s := &stream{window: newWindow(bytes.NewReader(data), int64(len(data)))}
+	if binary.BigEndian.Uint32(data) == blockSection {
+		return newPcapngReader(s)
+	}
+	r, err := newPcapReader(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // frames returns what a reader delivers, a line each.
 func frames(t testing.TB, data []byte) (lines []string, err error) {
 	t.Helper()
-	s := &stream{window: newWindow(bytes.NewReader(data), int64(len(data)))}
-	var src Source
-	if binary.BigEndian.Uint32(data) == blockSection {
-		src = newPcapngReader(s)
-	} else if src, err = newPcapReader(s); err != nil {
-		return nil, err
-	}
+	src := sourceOf(t, data)
 	for {
 		var f Frame
 		if err := src.Next(&f); err != nil {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -12,11 +13,11 @@ import (
 // test that is called after a fault to be in the table.
 func TestTheTableOfFaultsNamesTests(t *testing.T) {
 	text := page(t, "docs/reliability.md")
-	named := regexp.MustCompile("(?:([a-z/]+): )?`(Test[A-Za-z0-9]+|Fuzz[A-Za-z]+)`")
-	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	named := regexp.MustCompile("(?:([a-z/]+): )?`((?:Test|Fuzz|Benchmark)[A-Za-z0-9]+)`")
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
 	all := map[string]string{} // declarations by package
-	for _, folder := range []string{"capture", "capture/capturetest", "capture/filter", "catalog", "cmd/flowvet", "inventory", "live", "match", "report"} {
-		files, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(folder), "*_test.go"))
+	for _, folder := range []string{"flowvet", "capture", "capture/capturetest", "capture/filter", "catalog", "cmd/flowvet", "inventory", "live", "match", "report"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", strings.TrimPrefix(filepath.FromSlash(folder), "flowvet"), "*_test.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: no tests (%v)", folder, err)
 		}
@@ -47,5 +48,31 @@ func TestTheTableOfFaultsNamesTests(t *testing.T) {
 	}
 	if rows < 40 {
 		t.Errorf("%d tests are named, want 40 at least", rows)
+	}
+}
+
+// TestTheTableOfFaultsIsComplete wants a row for each fault of files, packets, state, time, configuration and output, and for
+// each trap of the packet library.
+func TestTheTableOfFaultsIsComplete(t *testing.T) {
+	rows := map[string]bool{}
+	first := regexp.MustCompile(`(?m)^\| ((?:[RDS]?\d+(?:, )?)+)`)
+	for _, m := range first.FindAllStringSubmatch(page(t, "docs/reliability.md"), -1) {
+		for _, number := range strings.Split(strings.TrimSuffix(m[1], ", "), ", ") {
+			rows[number] = true
+		}
+	}
+	var want []string
+	for _, group := range []struct {
+		prefix      string
+		first, last int
+	}{{"", 1, 24}, {"", 38, 38}, {"", 40, 42}, {"", 45, 45}, {"R", 1, 16}, {"D", 1, 15}, {"S", 1, 8}} {
+		for n := group.first; n <= group.last; n++ {
+			want = append(want, group.prefix+strconv.Itoa(n))
+		}
+	}
+	for _, number := range want {
+		if !rows[number] {
+			t.Errorf("%s has no row", number)
+		}
 	}
 }
