@@ -58,11 +58,11 @@ func (j *Journal) tell(now time.Time, n *News) {
 	line := report.ConversationLine(n.Finding)
 	switch n.Kind {
 	case NewUndocumented:
-		j.Log.Warn("undocumented", "conversation", line, "verdict", n.Finding.Verdict.String(), "level", n.Finding.Level.String(), "id", n.Finding.ID)
+		j.Log.Warn("undocumented", "conversation", line, "verdict", n.Finding.Verdict.String(), "level", n.Finding.Level.String(), "id", n.Finding.ID())
 	case HeartbeatLost:
-		j.Log.Warn("heartbeat lost", "conversation", line, "silent", n.Since.Round(time.Second), "id", n.Finding.ID)
+		j.Log.Warn("heartbeat lost", "conversation", line, "silent", n.Since.Round(time.Second), "id", n.Finding.ID())
 	case HeartbeatBack:
-		j.Log.Info("heartbeat back", "conversation", line, "id", n.Finding.ID)
+		j.Log.Info("heartbeat back", "conversation", line, "id", n.Finding.ID())
 	}
 }
 

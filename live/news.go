@@ -56,15 +56,15 @@ func (n *newsroom) read(j *Judgement, last, blind bool) []News {
 	for i := range j.Standing.Heartbeats {
 		h := &j.Standing.Heartbeats[i]
 		lost := h.Lost()
-		if lost == n.lost[h.Finding.ID] {
+		if lost == n.lost[h.Finding.ID()] {
 			continue
 		}
 		kind := HeartbeatBack
 		if lost {
 			kind = HeartbeatLost
-			n.lost[h.Finding.ID] = true
+			n.lost[h.Finding.ID()] = true
 		} else {
-			delete(n.lost, h.Finding.ID)
+			delete(n.lost, h.Finding.ID())
 		}
 		news = append(news, News{kind, h.Finding, h.Since})
 	}
@@ -76,11 +76,11 @@ func (n *newsroom) read(j *Judgement, last, blind bool) []News {
 func (n *newsroom) undocumented(r *match.Result, last bool) (news []News) {
 	n.untold = 0
 	for i := range r.Findings {
-		f := &r.Findings[i]
+		f := r.Findings[i]
 		if f.Bucket() != match.Undocumented || f.Disposition.Excepted() || !last && r.Last-f.First < int64(settling) {
 			continue
 		}
-		before, known := n.told[f.ID]
+		before, known := n.told[f.ID()]
 		if !known && len(n.told) >= MaxNews {
 			n.untold++
 			continue
@@ -88,7 +88,7 @@ func (n *newsroom) undocumented(r *match.Result, last bool) (news []News) {
 		if !known || n.returns > 0 && f.Last-before >= int64(n.returns) {
 			news = append(news, News{Kind: NewUndocumented, Finding: f})
 		}
-		n.told[f.ID] = f.Last
+		n.told[f.ID()] = f.Last
 	}
 	return news
 }

@@ -38,7 +38,7 @@ func standing(r *match.Result) *Standing {
 		s.expect(r, &r.Expectations[i])
 	}
 	for i := range r.Findings {
-		f := &r.Findings[i]
+		f := r.Findings[i]
 		switch {
 		case f.Bucket() == match.Undocumented && !f.Disposition.Excepted():
 			s.Undocumented = append(s.Undocumented, report.FindingLine(f))

@@ -37,13 +37,13 @@ func TestWhatAnUnknownEndMayBe(t *testing.T) {
 	} {
 		j := newJudge(c, inv)
 		q := question{j.end(netip.MustParseAddr(tt.from)), j.end(netip.MustParseAddr(tt.to)), tt.transport, tt.port, true}
-		r := j.rule(q)
+		r := j.decide(q)
 		if r.verdict != UnknownEndpoint || len(r.hypotheses) == 0 {
 			t.Errorf("%s: %v with %d hypotheses", tt.what, r.verdict, len(r.hypotheses))
 			continue
 		}
 		h := r.hypotheses[0]
-		if got := fmt.Sprint(h.Role, " by ", h.Row.Product); got != tt.first || !slices.Contains(r.rows(), h.Row) {
+		if got := fmt.Sprint(h.Role, " by ", h.Row.Product); got != tt.first || !slices.Contains(citeRows(r.readings), h.Row) {
 			t.Errorf("%s: first %s, want %s", tt.what, got, tt.first)
 		}
 	}
