@@ -104,9 +104,7 @@ func newOpener(j *judge, m *inventory.Machine) *opener {
 		}
 	}
 	for _, n := range j.inv.Networks {
-		e := &end{placed: inventory.Placed{Network: n, Roles: n.Roles, Plane: n.Plane}}
-		j.grant(e, n.Roles)
-		o.peers = append(o.peers, party{end: e, prefix: n.Prefix, plane: n.Plane})
+		o.peers = append(o.peers, party{end: j.networks[n], prefix: n.Prefix, plane: n.Plane})
 	}
 	o.peers = append(o.peers, party{end: &end{stranger: true}})
 	return o
