@@ -35,7 +35,7 @@ func TestEveryRowPassesTheRulesOfItsMachines(t *testing.T) {
 	for _, folder := range scenes(t) {
 		inv, findings := judged(t, c, folder)
 		for _, m := range inv.Machines {
-			mine := slices.DeleteFunc(slices.Clone(findings), func(f match.Finding) bool {
+			mine := slices.DeleteFunc(slices.Clone(findings), func(f *match.Finding) bool {
 				return (f.From.Machine == m) == (f.To.Machine == m) || len(f.Groups) > 0 || f.Responder.IsMulticast()
 			})
 			if len(mine) == 0 {
@@ -47,10 +47,10 @@ func TestEveryRowPassesTheRulesOfItsMachines(t *testing.T) {
 			for _, f := range mine {
 				name := fmt.Sprintf("%s, rules of %s: %s > %s %d/%s (%s)", filepath.Base(folder), m.Name, f.Initiator, f.Responder, f.Port, f.Proto, f.Verdict)
 				want := f.Bucket() == match.Documented && !f.Qualifiers.Has(match.OtherPlane)
-				if !want && anyOn(policy, &f) {
+				if !want && anyOn(policy, f) {
 					continue // such a rule asks nobody who he is, and says so
 				}
-				if got := w.passes(t, f.From.Machine == m, &f); got != want {
+				if got := w.passes(t, f.From.Machine == m, f); got != want {
 					t.Errorf("%s: passes %v, want %v", name, got, want)
 					continue
 				}
@@ -96,7 +96,7 @@ func scenes(t *testing.T) []string {
 }
 
 // judged returns what check finds in a scene.
-func judged(t *testing.T, c *catalog.Catalog, folder string) (*inventory.Inventory, []match.Finding) {
+func judged(t *testing.T, c *catalog.Catalog, folder string) (*inventory.Inventory, []*match.Finding) {
 	t.Helper()
 	inv, err := inventory.Load(filepath.Join(folder, "inventory.yaml"), c)
 	if err != nil {
@@ -197,7 +197,7 @@ func (p *place) do(f func()) {
 }
 
 // stage gives both places their addresses.
-func (w *wire) stage(t *testing.T, m *inventory.Machine, findings []match.Finding) {
+func (w *wire) stage(t *testing.T, m *inventory.Machine, findings []*match.Finding) {
 	t.Helper()
 	own := map[netip.Addr]bool{}
 	for _, a := range m.Addrs {
