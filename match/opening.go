@@ -84,7 +84,7 @@ type opener struct {
 // hosts that are alike.
 type glance struct {
 	perm *catalog.Permission
-	i, r string
+	i, r int // classes of the ends
 }
 
 func newOpener(j *judge, m *inventory.Machine) *opener {
@@ -94,7 +94,7 @@ func newOpener(j *judge, m *inventory.Machine) *opener {
 	for _, n := range j.inv.Machines {
 		for _, a := range n.Addrs {
 			e := j.end(a.Addr)
-			p := party{end: e, prefix: netip.PrefixFrom(e.addr, e.addr.BitLen()), plane: e.placed.Plane}
+			p := party{end: e, prefix: netip.PrefixFrom(a.Addr, a.Addr.BitLen()), plane: e.placed.Plane}
 			o.planes[n] = append(o.planes[n], p.plane)
 			if n == m {
 				o.own = append(o.own, p)
@@ -106,7 +106,7 @@ func newOpener(j *judge, m *inventory.Machine) *opener {
 	for _, n := range j.inv.Networks {
 		o.peers = append(o.peers, party{end: j.networks[n], prefix: n.Prefix, plane: n.Plane})
 	}
-	o.peers = append(o.peers, party{end: &end{stranger: true}})
+	o.peers = append(o.peers, party{end: j.nobody})
 	return o
 }
 
@@ -175,7 +175,7 @@ func outermost(all []netip.Prefix) []netip.Prefix {
 }
 
 func (o *opener) documents(p *catalog.Permission, i, r *end) bool {
-	k := glance{p, i.kind(), r.kind()}
+	k := glance{p, i.class, r.class}
 	yes, asked := o.known[k]
 	if !asked {
 		x := o.j.read(p, i, r)
