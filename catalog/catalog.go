@@ -135,6 +135,8 @@ const (
 type Origin struct {
 	Document string
 	Line     int // 1-based; of the line on which the row begins
+	// Unofficial marks a row that comes with flowvet and is not of the vendor's document; its Citation says what it rests on.
+	Unofficial bool
 }
 
 // Row is one row of a document. A Row never changes once its catalogue is loaded.
@@ -157,7 +159,7 @@ type Row struct {
 	Each             Each
 	Period           time.Duration // between occurrences in a healthy network; 0 = at events
 	Plane            string        // mgmt, vmotion, ft, storage, bmc; empty where no host takes part
-	Cast             netip.Addr    // the multicast group the row is documented for; invalid for none
+	Cast             netip.Addr    // the multicast group, or [Broadcast], the row is documented for; invalid for none
 	OneWay           bool          // by nature without a reply (its UDP side)
 	Configurable     bool          // the site may choose another port
 	OnWire           bool
@@ -166,8 +168,12 @@ type Row struct {
 	Alt              []Alt  // the erratum's other readings
 	Note             string
 	Purpose          string // in our own words
+	Citation         string // what a row of a collection rests on; empty where its document is the source
 	Origin           Origin
 }
+
+// Broadcast is what the Cast of a row is that is documented for broadcasts, limited or directed (RFC 919, RFC 922).
+var Broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // Alt is another reading of a row with an erratum. Exactly one field is set.
 type Alt struct {

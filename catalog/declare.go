@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -57,7 +58,10 @@ func (d declaration) warn(value, text, hint string) {
 func (d declaration) role(text string) {
 	name, parents, _ := strings.Cut(text, " is-a ")
 	role := Role(strings.TrimSpace(name))
+	info := RoleInfo{Role: role, Parents: roleList(parents)}
 	switch {
+	case slices.ContainsFunc(d.loader.catalog.Roles, func(known RoleInfo) bool { return reflect.DeepEqual(known, info) }):
+		return // catalogues that are used together may declare the same
 	case !roleName.MatchString(string(role)):
 		d.fail(string(role), "is no name for a role",
 			"write # role: NAME is-a PARENT, the name in lower case such as backup-proxy")
@@ -70,7 +74,7 @@ func (d declaration) role(text string) {
 		return
 	}
 	d.loader.roles[role] = place{d.file, d.line}
-	d.loader.catalog.Roles = append(d.loader.catalog.Roles, RoleInfo{Role: role, Parents: roleList(parents)})
+	d.loader.catalog.Roles = append(d.loader.catalog.Roles, info)
 }
 
 // productName is what a product may be called: it stands in inventories and reports.
@@ -86,10 +90,6 @@ func (d declaration) product(text string) {
 		d.fail(p.Name, "is no name for a product", "write # product: NAME, family FAMILY, versions 7-7, role ROLE")
 		return
 	}
-	if slices.ContainsFunc(d.loader.catalog.Products, func(q Product) bool { return q.Name == p.Name }) {
-		d.fail(p.Name, "the product is known already", "")
-		return
-	}
 	if len(d.loader.products) >= maxDeclared {
 		d.fail(p.Name, "is past the 1,000th product declared", "")
 		return
@@ -101,6 +101,14 @@ func (d declaration) product(text string) {
 		}
 	}
 	d.joinFamily(&p)
+	for _, q := range d.loader.catalog.Products {
+		if q.Name == p.Name {
+			if !reflect.DeepEqual(p, q) {
+				d.fail(p.Name, "the product is known already", "")
+			}
+			return
+		}
+	}
 	d.loader.products[p.Name] = place{d.file, d.line}
 	d.loader.catalog.Products = append(d.loader.catalog.Products, p)
 }

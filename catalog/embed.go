@@ -27,13 +27,13 @@ var embedded = sync.OnceValue(readEmbedded)
 func readEmbedded() *Catalog {
 	l := &loader{
 		catalog: &Catalog{rowNamed: make(map[string]*Row)},
-		places:  make(map[*Row]place), document: make(map[string]string),
+		places:  make(map[*Row]place), origin: make(map[string]Origin),
 	}
 	c := l.catalog
 	c.Roles = readRoles(&l.found)
 	c.Products = readProducts(&l.found)
 	c.Services = readServices(&l.found)
-	l.add("ports.csv", portsCSV)
+	l.add("ports.csv", portsCSV, false)
 	l.finish()
 	if _, err := l.result(); err != nil {
 		panic(err)

@@ -62,7 +62,7 @@ func TestLintOfAFileThatIsNone(t *testing.T) {
 
 func TestLintIsBounded(t *testing.T) {
 	l := newLoader(true)
-	l.add("many.csv", []byte("# prodcut: x\n"+goodHeader+strings.Repeat("x,y,0,z,a,b\n", 50_000)))
+	l.add("many.csv", []byte("# prodcut: x\n"+goodHeader+strings.Repeat("x,y,0,z,a,b\n", 50_000)), false)
 	l.finish()
 	if n := len(l.lint()); n != maxProblems+1 {
 		t.Errorf("got %d problems, want %d errors and a warning", n, maxProblems)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Catalog is a set of rows with the roles and products they speak of. It never changes once loaded, and any number of
@@ -32,10 +33,14 @@ type SourceInfo struct {
 	Document string // what its rows cite
 	Rows     int
 	SHA256   string // of the data, hexadecimal
+	// Unofficial marks a catalogue that comes with flowvet and is not the vendor's document: each of its rows cites what
+	// it rests on.
+	Unofficial bool
 }
 
-// Load returns the embedded catalogue (unless builtin is false) with the users' catalogue files added. The roles,
-// products and services of the embedded one are there in any case. The error is the first [Problem].
+// Load returns the embedded catalogue (unless builtin is false) with further catalogues added: users' files, or embedded
+// [Companions] by their names. The roles, products and services of the embedded one are there in any case. The error is
+// the first [Problem].
 func Load(builtin bool, files ...string) (*Catalog, error) {
 	if builtin && len(files) == 0 {
 		return Default(), nil
@@ -51,7 +56,7 @@ type loader struct {
 	places   map[*Row]place
 	roles    map[Role]place    // declared in a user's file
 	products map[string]place  // declared in a user's file
-	document map[string]string // the document that a file names
+	origin   map[string]Origin // the document that a file names
 }
 
 // place is a line of a file.
@@ -78,7 +83,7 @@ func newLoader(builtin bool) *loader {
 	}
 	return &loader{
 		catalog: c, places: make(map[*Row]place),
-		roles: make(map[Role]place), products: make(map[string]place), document: make(map[string]string),
+		roles: make(map[Role]place), products: make(map[string]place), origin: make(map[string]Origin),
 	}
 }
 
@@ -86,16 +91,28 @@ func newLoader(builtin bool) *loader {
 func load(builtin bool, files []string) *loader {
 	l := newLoader(builtin)
 	for _, name := range files {
-		data, err := readFile(name)
+		companion, data, err := open(name)
 		if err != nil {
 			l.found.files = append(l.found.files, name)
 			l.found.add(Problem{File: name, Text: err.Error()})
 			continue
 		}
-		l.add(name, data)
+		l.add(name, data, companion)
 	}
 	l.finish()
 	return l
+}
+
+// open returns the content of a companion, by its name, or of a file.
+func open(name string) (companion bool, data []byte, err error) {
+	if data, ok := companionData(name); ok {
+		return true, data, nil
+	}
+	data, err = readFile(name)
+	if err != nil && !strings.ContainsAny(name, `./\`) {
+		err = fmt.Errorf("%w: neither a file nor one of %s", err, strings.Join(Companions(), ", "))
+	}
+	return false, data, err
 }
 
 // readFile returns a file's content, one byte more than the limit at most.
@@ -119,7 +136,7 @@ func reason(err error) error {
 }
 
 // add splits one catalogue into lines and takes its declarations.
-func (l *loader) add(name string, data []byte) {
+func (l *loader) add(name string, data []byte, unofficial bool) {
 	l.found.files = append(l.found.files, name)
 	t, ok := readTable(name, data, requiredColumns, rowColumns, &l.found)
 	if !ok {
@@ -127,10 +144,10 @@ func (l *loader) add(name string, data []byte) {
 	}
 	l.tables = append(l.tables, t)
 	l.catalog.Sources = append(l.catalog.Sources, SourceInfo{
-		Name: name, Document: filepath.Base(name), Rows: len(t.records), SHA256: digest(data),
+		Name: name, Document: filepath.Base(name), Rows: len(t.records), SHA256: digest(data), Unofficial: unofficial,
 	})
 	l.declare(t, &l.catalog.Sources[len(l.catalog.Sources)-1])
-	l.document[name] = l.catalog.Sources[len(l.catalog.Sources)-1].Document
+	l.origin[name] = Origin{Document: l.catalog.Sources[len(l.catalog.Sources)-1].Document, Unofficial: unofficial}
 }
 
 // finish reads the rows, once every role and product is known.
@@ -151,7 +168,7 @@ func (l *loader) readRows(t *table) {
 		if l.found.full() {
 			return
 		}
-		r, ok := readRow(l.catalog, t, rec, l.document[t.name], &l.found)
+		r, ok := readRow(l.catalog, t, rec, l.origin[t.name], &l.found)
 		if !ok {
 			continue
 		}

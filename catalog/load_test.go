@@ -13,7 +13,7 @@ import (
 // parse does what Load does for one catalogue that is in memory; name stands for the file.
 func parse(builtin bool, name string, data []byte) (*Catalog, error) {
 	l := newLoader(builtin)
-	l.add(name, data)
+	l.add(name, data, false)
 	l.finish()
 	return l.result()
 }
@@ -117,7 +117,7 @@ func TestFilesAreAddedInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Rows) != 2 || c.Rows[0].ID != "b" || c.Rows[1].ID != "a" || c.Rows[0].Origin != (Origin{"b.csv", 2}) {
+	if len(c.Rows) != 2 || c.Rows[0].ID != "b" || c.Rows[1].ID != "a" || c.Rows[0].Origin != (Origin{"b.csv", 2, false}) {
 		t.Errorf("got %+v", c.Rows)
 	}
 	if c.SHA256() == Default().SHA256() {
@@ -164,7 +164,7 @@ func TestBadCataloguesGiveOneClearLine(t *testing.T) {
 		{"an unknown listener", with("listener", "both"), `:2: column "listener": "both": is none of target, source, either`},
 		{"a period in words", with("period", "often"), `:2: column "period": "often": a period is event or whole seconds from 1 to 2678400`},
 		{"a period of nothing", with("period", "0"), `:2: column "period": "0": a period is event or whole seconds from 1 to 2678400`},
-		{"a unicast group", with("cast", "10.0.0.1"), `:2: column "cast": "10.0.0.1": is no multicast address`},
+		{"a unicast group", with("cast", "10.0.0.1"), `:2: column "cast": "10.0.0.1": is no multicast address: write broadcast, or a group such as 239.255.255.253`},
 		{"an internal row on a wire", "id,product,ports,transport,source,target,class,on_wire\nX1,ESX 4.x,80,TCP,esxi,esxi,internal:esx,y\n", `:2: column "on_wire": "y": does not fit class internal:esx: a row of class internal is never on a wire, any other is`},
 		{"a reading without an erratum", with("alt", "exchange"), `:2: column "alt": "exchange": stands in a row without an erratum: write y under erratum`},
 		{"a strange end", with("ends", "middle>=4"), `:2: column "ends": "middle>=4": an end is source>=4 or target>=4`},

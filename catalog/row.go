@@ -18,7 +18,7 @@ var (
 		"id", "product", "ports", "ports_printed", "transport", "transport_printed",
 		"source", "target", "source_printed", "target_printed", "listener", "ends", "relation",
 		"class", "group", "each", "period", "plane", "cast", "reply", "configurable", "on_wire",
-		"insecure", "erratum", "alt", "note", "purpose", "line",
+		"insecure", "erratum", "alt", "note", "purpose", "citation", "line",
 	}
 )
 
@@ -53,8 +53,8 @@ type rowReader struct {
 	bad     bool
 }
 
-// readRow reads a record as a row of a document. It reports every cell that cannot be read, and returns false if one cannot.
-func readRow(c *Catalog, t *table, rec record, document string, found *problems) (*Row, bool) {
+// readRow reads a record as a row from a document. It reports every cell that cannot be read, and returns false if one cannot.
+func readRow(c *Catalog, t *table, rec record, from Origin, found *problems) (*Row, bool) {
 	in := &rowReader{catalog: c, table: t, record: rec, found: found}
 	r := &Row{
 		ID:           in.id(),
@@ -77,7 +77,8 @@ func readRow(c *Catalog, t *table, rec record, document string, found *problems)
 		Erratum:      in.choice("erratum", yesNo) == 1,
 		Note:         in.cell("note"),
 		Purpose:      in.cell("purpose"),
-		Origin:       Origin{Document: document, Line: in.line()},
+		Citation:     in.cell("citation"),
+		Origin:       Origin{Document: from.Document, Line: in.line(), Unofficial: from.Unofficial},
 	}
 	in.printed(r)
 	in.ends(r)
@@ -279,9 +280,12 @@ func (in *rowReader) cast() netip.Addr {
 	if text == "" {
 		return netip.Addr{}
 	}
+	if text == "broadcast" {
+		return Broadcast
+	}
 	group, err := netip.ParseAddr(text)
 	if err != nil || !group.IsMulticast() {
-		in.fail("cast", text, "is no multicast address", "")
+		in.fail("cast", text, "is no multicast address", "write broadcast, or a group such as 239.255.255.253")
 		return netip.Addr{}
 	}
 	return group

@@ -49,7 +49,7 @@ type directory struct {
 	inv      *inventory.Inventory
 	cat      *catalog.Catalog
 	casts    map[netip.Addr]bool // undeclared directed broadcast addresses
-	named    map[netip.Addr]*end // addresses of machines, and groups that a row names
+	named    map[netip.Addr]*end // addresses of machines, and groups that a row names, broadcast among them
 	networks map[*inventory.Network]*end
 	group    *end // every other group
 	nobody   *end // a stranger that no network holds
@@ -126,6 +126,9 @@ func (d *directory) end(a netip.Addr) *end {
 		return e
 	}
 	if d.isGroup(a) {
+		if e := d.named[catalog.Broadcast]; e != nil && !a.IsMulticast() {
+			return e // a directed broadcast is for those whom a limited one is for
+		}
 		return d.group
 	}
 	if a.Is4In6() { // such an address does not belong on a wire (RFC 4942), and is nobody of the inventory

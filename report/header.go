@@ -130,7 +130,11 @@ func (t *teller) grounds(h *facts) {
 	if t.r.Catalog != nil {
 		var sources []string
 		for _, s := range t.r.Catalog.Sources {
-			sources = append(sources, fmt.Sprintf("%s (%s, sha256 %.12s)", Terminal(s.Name), count(s.Rows, "row"), Terminal(s.SHA256)))
+			rows := count(s.Rows, "row")
+			if s.Unofficial {
+				rows += ", unofficial"
+			}
+			sources = append(sources, fmt.Sprintf("%s (%s, sha256 %.12s)", Terminal(s.Name), rows, Terminal(s.SHA256)))
 		}
 		h.add("catalogue", text(some(sources, 0, "and")))
 	}

@@ -27,7 +27,7 @@ func jsonCatalogOf(r *match.Result) jsonCatalog {
 	}
 	c.Rows = len(r.Catalog.Rows)
 	for _, s := range r.Catalog.Sources {
-		c.Sources = append(c.Sources, jsonSource{s.Name, s.Rows, s.SHA256})
+		c.Sources = append(c.Sources, jsonSource{s.Name, s.Rows, s.SHA256, s.Unofficial})
 	}
 	return c
 }

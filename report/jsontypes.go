@@ -25,6 +25,8 @@ type jsonSource struct {
 	Name   string `json:"name"`
 	Rows   int    `json:"rows"`
 	SHA256 string `json:"sha256"`
+	// Unofficial marks a catalogue that comes along with flowvet and is not the vendor's document.
+	Unofficial bool `json:"unofficial,omitempty"`
 }
 
 type jsonCatalog struct {

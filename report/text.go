@@ -445,6 +445,9 @@ func (p *product) add(f *match.Finding) {
 	if f.Verdict == match.DocumentedBroad {
 		p.marks["by a broad row only (no evidence of need)"]++
 	}
+	if len(f.Rows) > 0 && f.Rows[0].Origin.Unofficial {
+		p.marks["by an unofficial row"]++
+	}
 	if f.Verdict == match.DocumentedOverride {
 		p.marks["at the site's own port"]++
 	}

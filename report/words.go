@@ -174,7 +174,11 @@ func rowEnds(r *catalog.Row) string {
 
 // rowLine prints a row whole: id, product, port, ends.
 func rowLine(r *catalog.Row) string {
-	return fmt.Sprintf("%s %s %s %s", Terminal(r.ID), Terminal(r.Product), rowService(r), rowEnds(r))
+	line := fmt.Sprintf("%s %s %s %s", Terminal(r.ID), Terminal(r.Product), rowService(r), rowEnds(r))
+	if r.Origin.Unofficial {
+		line += " (unofficial)"
+	}
+	return line
 }
 
 func rowIDs(rows []*catalog.Row) []string {

@@ -41,7 +41,7 @@ type catalogFlags struct {
 
 // bindCatalogs registers the flags that choose the catalogue, the same for every command.
 func bindCatalogs(flags *flagSet, files *[]string, noBuiltin *bool) {
-	flags.StringArrayVar(files, "catalog", nil, "add the catalogue `FILE` (CSV, repeatable)")
+	flags.StringArrayVar(files, "catalog", nil, "add the catalogue `FILE` (CSV), or one that comes along: "+strings.Join(catalog.Companions(), ", ")+" (repeatable)")
 	flags.BoolVar(noBuiltin, "no-builtin", false, "leave the built-in catalogue away")
 }
 

@@ -16,7 +16,7 @@ import (
 var catalogColumns = [...]string{
 	"id", "product", "ports", "ports_printed", "transport", "transport_printed", "source", "target", "source_printed",
 	"target_printed", "listener", "ends", "relation", "class", "group", "each", "period", "plane", "cast", "reply",
-	"configurable", "on_wire", "insecure", "erratum", "alt", "note", "purpose", "line",
+	"configurable", "on_wire", "insecure", "erratum", "alt", "note", "purpose", "citation", "line",
 }
 
 // catalogCSV writes rows as a catalogue file. A spreadsheet will open it: cells of a user's catalogue must not be formulas.
@@ -51,7 +51,7 @@ func catalogCells(r *catalog.Row) []string {
 		bar(r.Source), bar(r.Target), r.SourcePrinted, r.TargetPrinted, r.Listener.String(), endsCell(r), relationCell(r.Relation),
 		r.Class.String(), r.Group, r.Each.String(), periodCell(r.Period), r.Plane, castCell(r), yes(!r.OneWay, "yes", "no"),
 		yes(r.Configurable, "y", "n"), yes(r.OnWire, "y", "n"), r.Insecure, yes(r.Erratum, "y", "n"), altCell(r.Alt),
-		r.Note, r.Purpose, fmt.Sprint(r.Origin.Line),
+		r.Note, r.Purpose, r.Citation, fmt.Sprint(r.Origin.Line),
 	}
 }
 
@@ -95,6 +95,9 @@ func periodCell(period time.Duration) string {
 func castCell(r *catalog.Row) string {
 	if !r.Cast.IsValid() {
 		return ""
+	}
+	if r.Cast == catalog.Broadcast {
+		return "broadcast"
 	}
 	return r.Cast.String()
 }
@@ -162,6 +165,8 @@ type catalogRow struct {
 	Alt              string   `json:"alt,omitempty"`
 	Note             string   `json:"note,omitempty"`
 	Purpose          string   `json:"purpose"`
+	Citation         string   `json:"citation,omitempty"`
+	Unofficial       bool     `json:"unofficial,omitempty"`
 	Document         string   `json:"document"`
 	Line             int      `json:"line"`
 }
@@ -196,6 +201,7 @@ func jsonRow(r *catalog.Row) catalogRow {
 		Class: r.Class.String(), Group: r.Group, Each: r.Each.String(), PeriodSeconds: r.Period.Seconds(),
 		Plane: r.Plane, Cast: castCell(r), Reply: !r.OneWay, Configurable: r.Configurable, OnWire: r.OnWire,
 		Insecure: r.Insecure, Erratum: r.Erratum, Alt: altCell(r.Alt), Note: r.Note, Purpose: r.Purpose,
+		Citation: r.Citation, Unofficial: r.Origin.Unofficial,
 		Document: r.Origin.Document, Line: r.Origin.Line,
 	}
 }

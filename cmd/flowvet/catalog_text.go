@@ -97,6 +97,7 @@ func rowFacts(r *catalog.Row) []fact {
 		{"insecure", when(r.Insecure != "", "the document marks "+r.Insecure+" as insecure")},
 		{"erratum", erratum(r)},
 		{"note", when(!r.Erratum, r.Note)},
+		{"rests on", r.Citation},
 		{"document", fmt.Sprintf("%s, line %d", r.Origin.Document, r.Origin.Line)},
 	}
 }
@@ -166,6 +167,9 @@ func planeWords(plane string) string {
 func castWords(r *catalog.Row) string {
 	if !r.Cast.IsValid() {
 		return ""
+	}
+	if r.Cast == catalog.Broadcast {
+		return "broadcasts"
 	}
 	return "the group " + r.Cast.String()
 }

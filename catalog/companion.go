@@ -1,0 +1,33 @@
+package catalog
+
+import (
+	"embed"
+	"slices"
+	"strings"
+)
+
+// companions are catalogues that come along and are not in use unless they are named: what the vendor's document leaves
+// out, and later products. They are collected from many sources, so every row cites its own.
+//
+//go:embed companions/*.csv
+var companions embed.FS
+
+// Companions returns the names of the catalogues that come along beside the vendor's document, for [Load], in order.
+func Companions() []string {
+	entries, err := companions.ReadDir("companions")
+	if err != nil {
+		panic(err) // the folder is part of the build
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = strings.TrimSuffix(e.Name(), ".csv")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// companionData returns the content of the companion of that name.
+func companionData(name string) ([]byte, bool) {
+	data, err := companions.ReadFile("companions/" + name + ".csv")
+	return data, err == nil
+}
