@@ -80,17 +80,17 @@ const (
 // LinkState is what an interface is doing.
 type LinkState uint8
 
-// The states of an interface.
+// The states of an interface, from good to bad.
 const (
 	LinkUp        LinkState = iota
-	LinkDown                // taken down
 	LinkNoCarrier           // up, without a cable
+	LinkDown                // taken down
 	LinkGone                // there is none of that name
 )
 
 // String returns the state in words.
 func (s LinkState) String() string {
-	return [...]string{"up", "interface down", "no carrier", "interface gone"}[s]
+	return [...]string{"up", "no carrier", "interface down", "interface gone"}[s]
 }
 
 // Second is what came within a second or so: from one look at the counters to the next.

@@ -231,15 +231,15 @@ func stateOf(flags uint32) LinkState {
 	return LinkUp
 }
 
-// lostBefore returns how many packets an interface lost (struct rtnl_link_stats64): for want of a place in its own
-// buffers, or of a place in the kernel's.
+// lostBefore returns how many packets an interface lost for want of a place (struct rtnl_link_stats64). Its rx_dropped is no
+// part of that: it counts frames, too, that every socket saw and no protocol wanted, such as those with two VLAN tags.
 func lostBefore(stats []byte) uint64 {
-	const dropped, overflown, missed = 6 * 8, 14 * 8, 15 * 8
+	const overflown, missed = 14 * 8, 15 * 8
 	if len(stats) < missed+8 {
 		return 0
 	}
 	n := func(at int) uint64 { return binary.NativeEndian.Uint64(stats[at:]) }
-	return n(dropped) + n(overflown) + n(missed)
+	return n(overflown) + n(missed)
 }
 
 // linkOfHardware returns the link type of the frames of an interface (linux/if_arp.h).

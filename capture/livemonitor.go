@@ -20,8 +20,9 @@ type monitor struct {
 
 	reading sync.Mutex // of what follows
 	now     Counters
-	until   int64 // nanoseconds since 1970 up to which the counters hold
-	blind   *Gap  // lasts still; the others are in now.Gaps
+	until   int64     // nanoseconds since 1970 up to which the counters hold
+	blind   *Gap      // lasts still; the others are in now.Gaps
+	worst   LinkState // in that gap
 }
 
 // samplePeriod is the time between two looks.
@@ -123,15 +124,17 @@ func (m *monitor) lost() error {
 	return nil
 }
 
-// goBlind begins a gap, at the last time the interface was seen up, or changes its reason.
+// goBlind begins a gap, at the last time the interface was seen up. Its reason is the worst of it: an interface that comes up again is without
+// carrier first.
 func (m *monitor) goBlind(s LinkState) {
 	m.reading.Lock()
 	defer m.reading.Unlock()
 	m.now.Link = s
 	if m.blind == nil {
-		m.blind = &Gap{From: m.looked.UnixNano(), To: m.looked.UnixNano()}
+		m.blind, m.worst = &Gap{From: m.looked.UnixNano(), To: m.looked.UnixNano()}, LinkUp
 	}
-	m.blind.Reason = s.String()
+	m.worst = max(m.worst, s)
+	m.blind.Reason = m.worst.String()
 }
 
 // seeAgain ends the gap.

@@ -33,6 +33,7 @@ const (
 	statusHardware   = 1 << 31
 	macAddresses     = 12 // bytes before a VLAN tag
 	largestBlock     = 1 << 20
+	largestRing      = 1<<32 - largestBlock
 	leastBlocks      = 4
 	nominalFrameSize = 2048 // the kernel wants one that divides a block; frames lie as close as they can
 )
@@ -49,6 +50,9 @@ type ring struct {
 
 // newRing gives the socket a ring of about so many bytes.
 func newRing(fd, bytes int, timeout time.Duration) (*ring, error) {
+	if bytes > largestRing {
+		return nil, fmt.Errorf("a ring of %d bytes: %w", bytes, unix.ENOMEM)
+	}
 	block := largestBlock
 	for block > unix.Getpagesize() && block*leastBlocks > bytes {
 		block /= 2

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -163,4 +164,27 @@ func datagrams(flows int) func(i int) []byte {
 		f[27], f[28], f[29] = byte(flow>>16), byte(flow>>8), byte(flow)
 		return f
 	}
+}
+
+// replaying returns the command by which tcpreplay sends that many packets, as fast as it can.
+func replaying(t testing.TB, name string, packets int) string {
+	t.Helper()
+	if _, err := exec.LookPath("tcpreplay"); err != nil {
+		t.Skip("no tcpreplay here")
+	}
+	file := filepath.Join(t.TempDir(), "replayed.pcap")
+	frame := datagrams(1000)
+	b := binary.LittleEndian.AppendUint32(nil, 0xa1b2c3d4)
+	b = append(b, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0)
+	for i := range packets {
+		f := frame(i)
+		b = binary.LittleEndian.AppendUint64(b, uint64(i))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(f)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(f)))
+		b = append(b, f...)
+	}
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "tcpreplay --intf1=" + name + " --topspeed " + file
 }
