@@ -3,6 +3,7 @@ package capture
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"slices"
 )
@@ -10,24 +11,27 @@ import (
 // AddFlow adds a flow as another table's Flows yields it, by the law: filling a table with the flows of several others
 // gives what merging them would. It counts no packet in Stats; those of the other table are to be merged beside it.
 func (t *Table) AddFlow(f *Flow) {
-	o := record{key: f.key()}
-	var rare rarity
-	if n := len(f.VLANs); n > 0 {
-		o.vlan, o.hasVLAN = f.VLANs[0], true
-		rare.vlans = f.VLANs[1:]
+	t.flush()
+	k, from := f.key(), 0
+	if !f.FromA.some() {
+		from = 1
 	}
-	if n := len(f.Seconds); n > 0 {
-		o.run = f.Seconds[n-1]
-		rare.seconds.runs = f.Seconds[:n-1]
+	r := t.record(&k, from)
+	for _, run := range f.Seconds {
+		t.joinRun(r, run)
+	}
+	for _, vlan := range f.VLANs {
+		t.addVLAN(r, vlan)
 	}
 	for from, side := range [...]*Side{&f.FromA, &f.FromB} {
-		o.sides[from] = side.half()
+		h := side.half()
+		var rare rarity
 		if len(side.ISNs) > 0 {
 			rare.isns[from] = side.ISNs[1:]
 		}
 		rare.quotedAt[from], rare.quoteRef[from] = side.QuotedAt, side.QuoteRef
+		t.mergeHalf(r, from, &h, &rare)
 	}
-	t.mergeRecord(&o, &rare)
 }
 
 // key returns the flow's 5-tuple.
@@ -78,15 +82,19 @@ func (s *Side) half() half {
 
 // inOrder yields every flow in the order of the keys, without holding more than one of them in its clean form.
 func (t *Table) inOrder(yield func(Flow) bool) {
+	t.flush()
 	numbers := make([]uint32, 0, t.Len())
-	for i := range t.n {
-		if t.record(i).used() {
+	for i := range t.records.n {
+		if t.records.at(i).used() {
 			numbers = append(numbers, i)
 		}
 	}
-	slices.SortFunc(numbers, func(a, b uint32) int { return t.record(a).key.compare(&t.record(b).key) })
+	slices.SortFunc(numbers, func(a, b uint32) int {
+		ka, kb := t.key(t.records.at(a)), t.key(t.records.at(b))
+		return ka.compare(&kb)
+	})
 	for _, i := range numbers {
-		if !yield(t.clean(t.record(i))) {
+		if !yield(t.clean(t.records.at(i))) {
 			return
 		}
 	}
@@ -94,25 +102,45 @@ func (t *Table) inOrder(yield func(Flow) bool) {
 
 // renumber makes every packet that the table refers to one of the file with that index.
 func (t *Table) renumber(file uint32) {
-	for i := range t.n {
-		for side := range t.record(i).sides {
-			h := &t.record(i).sides[side]
-			if h.firstFrame != 0 {
-				h.firstFile = file
-			}
-			if h.synFrame != 0 {
-				h.synFile = file
-			}
-		}
+	t.flush()
+	for i := range t.wides.n {
+		t.wides.at(i).renumber(file)
+	}
+	for i := range t.records.n {
+		t.renumberRecord(t.records.at(i), file)
 	}
 	for i := range t.Events {
 		t.Events[i].Ref.File = file
 	}
-	for i := range t.rarities {
-		for side := range t.rarities[i].quoteRef {
-			if ref := &t.rarities[i].quoteRef[side]; ref.Frame != 0 {
+	for i := range t.rarities.n {
+		rare := t.rarities.at(i)
+		for side := range rare.quoteRef {
+			if ref := &rare.quoteRef[side]; ref.Frame != 0 {
 				ref.File = file
 			}
 		}
+	}
+}
+
+// renumberRecord is renumber for the small sides of a flow.
+func (t *Table) renumberRecord(r *record, file uint32) {
+	if file <= math.MaxUint16 {
+		r.file = uint16(file)
+		return
+	}
+	for from := range 2 {
+		h := t.half(r, from)
+		h.renumber(file)
+		t.setHalf(r, from, &h)
+	}
+}
+
+// renumber is Table.renumber for one side.
+func (h *half) renumber(file uint32) {
+	if h.firstFrame != 0 {
+		h.firstFile = file
+	}
+	if h.synFrame != 0 {
+		h.synFile = file
 	}
 }

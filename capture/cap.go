@@ -122,30 +122,28 @@ func (o Options) Shared(inputs int) Options {
 
 // vacant returns the number of a record that no flow uses. A table that is full makes room first.
 func (t *Table) vacant() uint32 {
-	if len(t.free) == 0 && t.full() {
+	if len(t.records.free) == 0 && t.full() {
 		t.evict()
 	}
-	if last := len(t.free) - 1; last >= 0 {
-		i := t.free[last]
-		t.free = t.free[:last]
-		return i
-	}
-	i := t.n
-	t.n++
-	if last := len(t.chunks) - 1; last < 0 || i-firstChunk*(1<<last-1) == uint32(len(t.chunks[last])) {
-		t.chunks = append(t.chunks, make([]record, firstChunk<<len(t.chunks)))
-	}
-	return i
+	return t.records.take()
 }
 
 // full reports whether the table may not hold another flow.
 func (t *Table) full() bool {
-	if t.MaxFlows <= 0 || uint64(t.n) < uint64(t.MaxFlows)+uint64(t.granted) {
+	if t.MaxFlows <= 0 || int(t.records.n) < t.mostFlows() {
 		return false
 	}
 	grant := t.Pool.take()
 	t.granted += grant
 	return grant == 0
+}
+
+// mostFlows returns how many flows the table may hold without asking the pool; 0 = no cap.
+func (t *Table) mostFlows() int {
+	if t.MaxFlows <= 0 {
+		return 0
+	}
+	return t.MaxFlows + int(t.granted)
 }
 
 // guarded returns how many ends of a flow are protected.
@@ -177,10 +175,10 @@ const (
 )
 
 // rank says how late a flow goes.
-func (r *record) rank() int {
+func (t *Table) rank(r *record) int {
 	const onePacket, idle, active = 0, 1, 2
 	of := ranksEach * int(r.guard&guardMask)
-	switch packets := r.packets(); {
+	switch packets := t.packetsOf(r); {
 	case packets <= 1:
 		return of + onePacket
 	case r.guard>>guardBits == uint8(packets<<guardBits)>>guardBits:
@@ -188,8 +186,6 @@ func (r *record) rank() int {
 	}
 	return of + active
 }
-
-func (r *record) packets() uint64 { return r.sides[0].packets + r.sides[1].packets }
 
 // evictShare is the part of a full table that is evicted at once. A larger one loses more than it must, a smaller one
 // walks the table more often: a sixteenth of a million flows takes about 20 ms.
@@ -200,12 +196,12 @@ const evictShare = 16
 // where they must be. Else a whole round shows how many flows of each rank there are, and the next takes the lowest.
 func (t *Table) evict() {
 	t.Stats.Evictions++
-	want := max(t.n/evictShare, 1)
+	want := max(t.records.n/evictShare, 1)
 	flood := t.floodRank(want)
 	var census [ranks]uint32
-	for range t.n {
-		if r := t.record(t.hand); r.used() {
-			if rank := r.rank(); rank > flood {
+	for range t.records.n {
+		if r := t.records.at(t.hand); r.used() {
+			if rank := t.rank(r); rank > flood {
 				census[rank]++
 			} else {
 				t.discard(t.hand)
@@ -237,54 +233,48 @@ func (t *Table) evictLowest(census *[ranks]uint32, want uint32) {
 		census[rank] = min(census[rank], want)
 		want -= census[rank]
 	}
-	for range t.n {
-		if r := t.record(t.hand); r.used() {
-			if rank := r.rank(); census[rank] > 0 {
+	for range t.records.n {
+		if r := t.records.at(t.hand); r.used() {
+			if rank := t.rank(r); census[rank] > 0 {
 				census[rank]--
 				t.discard(t.hand)
 			} else {
-				r.guard = r.guard&guardMask | uint8(r.packets()<<guardBits)
+				r.guard = r.guard&guardMask | uint8(t.packetsOf(r)<<guardBits)
 			}
 		}
 		t.advance()
 	}
 }
 
-// used reports whether the record is a flow.
-func (r *record) used() bool { return r.key.tail != 0 }
-
 func (t *Table) advance() {
-	if t.hand++; t.hand == t.n {
+	if t.hand++; t.hand == t.records.n {
 		t.hand = 0
 	}
 }
 
 // discard folds a flow and frees its record.
 func (t *Table) discard(i uint32) {
-	r := t.record(i)
-	t.fold(r)
+	r := t.records.at(i)
+	k, sides := t.key(r), t.halves(r)
+	t.fold(&k, &sides)
 	t.held[r.guard&guardMask]--
-	t.index.remove(t.index.tag(&r.key), i)
-	if r.rare != 0 {
-		t.rarities[r.rare-1] = rarity{}
-		t.rareFree = append(t.rareFree, r.rare)
-	}
-	*r = record{}
-	t.free = append(t.free, i)
+	t.index.remove(t.index.tag(&k), i)
+	t.release(r)
+	t.records.give(i)
 }
 
 // fold adds a flow to the totals.
-func (t *Table) fold(r *record) {
-	sum := Fold{Flows: 1, Bytes: r.sides[0].bytes + r.sides[1].bytes}
-	for i := range r.sides {
-		if h := &r.sides[i]; h.packets > 0 {
+func (t *Table) fold(k *key, sides *[2]half) {
+	sum := Fold{Flows: 1, Bytes: sides[0].bytes + sides[1].bytes}
+	for i := range sides {
+		if h := &sides[i]; h.packets > 0 {
 			side := Fold{Packets: h.packets, First: h.first, Last: h.last}
 			sum.merge(&side)
 		}
 	}
 	t.Stats.FoldedFlows++
 	t.Stats.FoldedPackets += sum.Packets
-	t.foldInto(r.foldKey(), &sum)
+	t.foldInto(foldKeyOf(k, sides), &sum)
 }
 
 // foldInto adds a sum to the totals of a key, or to those of its transport where there is no room for another key.
@@ -311,11 +301,11 @@ func (t *Table) mergeFolds(u *Table) {
 	}
 }
 
-// foldKey returns what a flow is summed up by.
-func (r *record) foldKey() FoldKey {
-	from := r.initiator()
+// foldKeyOf returns what a flow is summed up by.
+func foldKeyOf(k *key, sides *[2]half) FoldKey {
+	from := guessInitiator(sides)
 	var f Flow
-	r.key.name(&f)
+	k.name(&f)
 	initiator, responder := f.A, f.B
 	if from == 1 {
 		initiator, responder = responder, initiator
@@ -325,12 +315,12 @@ func (r *record) foldKey() FoldKey {
 		bits = foldBits4
 	}
 	prefix, _ := initiator.Addr().Prefix(bits) // the error is of another family's length
-	return FoldKey{From: prefix, Port: responder.Port(), Proto: f.Proto, Sign: r.foldSign(f.Proto, from)}
+	return FoldKey{From: prefix, Port: responder.Port(), Proto: f.Proto, Sign: foldSignOf(sides, f.Proto, from)}
 }
 
-// initiator guesses, from the flow alone, which side began it: by SYN, SYN+ACK or quote, else by the first packet.
-func (r *record) initiator() int {
-	a, b := &r.sides[0], &r.sides[1]
+// guessInitiator guesses, from the flow alone, which side began it: by SYN, SYN+ACK or quote, else by the first packet.
+func guessInitiator(sides *[2]half) int {
+	a, b := &sides[0], &sides[1]
 	by := func(sign Signs) (int, bool) {
 		switch onA, onB := a.signs&sign != 0, b.signs&sign != 0; {
 		case onA == onB:
@@ -355,8 +345,8 @@ func (r *record) initiator() int {
 	return 0
 }
 
-func (r *record) foldSign(proto Proto, from int) FoldSign {
-	i, o := &r.sides[from], &r.sides[1-from]
+func foldSignOf(sides *[2]half, proto Proto, from int) FoldSign {
+	i, o := &sides[from], &sides[1-from]
 	switch {
 	case i.signs&Quoted != 0 || o.signs&RST != 0 && o.signs&(ACK|SYNACK) == 0:
 		return FoldRefused

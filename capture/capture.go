@@ -202,6 +202,7 @@ type Stats struct {
 	Evictions        uint64 // how often a full table made room
 	FoldedFlows      uint64 // flows evicted into Table.Folded
 	FoldedPackets    uint64 // their packets, which are counted in Flowed
+	SecondsJoined    uint64 // how often a flow lost its seconds but for the first and last: more than RunsPerFlow
 	PairsRefused     uint64 // packets whose pair found no room in Table.Others
 }
 

@@ -16,11 +16,11 @@ type key struct {
 // address is an address as 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. Within a family it sorts as netip.Addr does.
 type address struct{ hi, lo uint64 }
 
-// same reports whether two keys are equal: in line, where == is a call, so that the rest of the record is fetched while
-// the key of a large table is still on its way.
-func (k *key) same(o *key) bool {
-	return (k.tail^o.tail)|(k.b.lo^o.b.lo)|(k.a.lo^o.a.lo)|(k.a.hi^o.a.hi)|(k.b.hi^o.b.hi) == 0
-}
+// family returns the IP version of the key's addresses.
+func (k *key) family() family { return family(k.tail) }
+
+// ends4 returns both addresses of an IPv4 key.
+func (k *key) ends4() uint64 { return k.a.lo<<32 | k.b.lo&0xffffffff }
 
 // mapped4 is what stands before an IPv4 address in address.lo.
 const mapped4 = 0xffff << 32
@@ -61,7 +61,7 @@ func (p *Packet) key() (k key, from int) {
 
 // name gives the flow the clean form of the key.
 func (k *key) name(f *Flow) {
-	version := family(k.tail)
+	version := k.family()
 	f.A, f.B = k.a.addrPort(version, uint16(k.tail>>48)), k.b.addrPort(version, uint16(k.tail>>32))
 	f.Proto, f.Segment = Proto(k.tail>>8), Segment(k.tail>>16)
 }
@@ -69,19 +69,7 @@ func (k *key) name(f *Flow) {
 // in puts the flow into a segment; the key was of none.
 func (k *key) in(s Segment) { k.tail |= uint64(s) << 16 }
 
-// record is a flow as the table keeps it: five cache lines, of which a packet touches the first and its side's two. What
-// few flows have is in rare.
-type record struct {
-	key     key
-	run     Run    // the run of seconds that grows; the others are in rare
-	rare    uint32 // index+1 into the table's rarities; 0 = none
-	vlan    uint16 // the first VLAN id seen; the others are in rare
-	hasVLAN bool
-	guard   uint8 // for eviction: guardMask
-	sides   [2]half
-}
-
-// half is a Side without what few sides have.
+// half is a Side without what few sides have: the plain form, of which side is the small one.
 type half struct {
 	packets, bytes, content         uint64
 	first, last                     int64
@@ -96,7 +84,7 @@ type half struct {
 	synFrame                        uint64
 }
 
-// rarity is what few flows have: more than one run of seconds, VLAN, or initial sequence number of a side, and quotes.
+// rarity is what few flows have: seconds far apart, more than one VLAN or initial sequence number of a side, and quotes.
 type rarity struct {
 	seconds  runBag
 	vlans    []uint16
@@ -120,8 +108,8 @@ func earliest(a, b Ref) Ref {
 }
 
 // add counts a packet. The law: sum, min, max, or, union, and nothing else.
-func (h *half) add(p *Packet, ns int64, ref Ref) {
-	payload := uint16(min(p.Content, 0xffff))
+func (h *half) add(p *sighting) {
+	ns, ref, payload := p.ns, p.ref(), uint16(min(p.content, 0xffff))
 	if h.packets == 0 {
 		h.first, h.last = ns, ns
 		h.payloadMin, h.payloadMax = payload, payload
@@ -134,26 +122,26 @@ func (h *half) add(p *Packet, ns int64, ref Ref) {
 		}
 	}
 	h.packets++
-	h.bytes += uint64(p.WireLen)
-	h.content += uint64(p.Content)
-	if p.Signs&(SYN|SYNACK|ACK|RST) != 0 {
+	h.bytes += uint64(p.wireLen)
+	h.content += uint64(p.content)
+	if p.signs&(SYN|SYNACK|ACK|RST) != 0 {
 		h.addTCP(p, ns, ref)
 	}
-	h.signs |= p.Signs
+	h.signs |= p.signs
 }
 
 // addTCP counts what a TCP header showed; h.signs are still those of the packets before.
-func (h *half) addTCP(p *Packet, ns int64, ref Ref) {
-	if p.Signs&ACK != 0 {
+func (h *half) addTCP(p *sighting, ns int64, ref Ref) {
+	if p.signs&ACK != 0 {
 		if h.signs&ACK == 0 {
-			h.lastACK, h.ackMin, h.ackMax = ns, p.Ack, p.Ack
+			h.lastACK, h.ackMin, h.ackMax = ns, p.number, p.number
 		} else {
 			h.lastACK = max(h.lastACK, ns)
-			h.ackMin, h.ackMax = min(h.ackMin, p.Ack), max(h.ackMax, p.Ack)
+			h.ackMin, h.ackMax = min(h.ackMin, p.number), max(h.ackMax, p.number)
 		}
 		return
 	}
-	if p.Signs&RST != 0 {
+	if p.signs&RST != 0 {
 		h.rstAt = firstAt(h.rstAt, h.signs&RST != 0, ns)
 		return
 	}
@@ -162,7 +150,7 @@ func (h *half) addTCP(p *Packet, ns int64, ref Ref) {
 		syn = earliest(Ref{h.synFile, h.synFrame}, ref)
 	}
 	h.synFile, h.synFrame = syn.File, syn.Frame
-	if p.Signs&SYN != 0 {
+	if p.signs&SYN != 0 {
 		h.synAt = firstAt(h.synAt, h.signs&SYN != 0, ns)
 	} else {
 		h.synackAt = firstAt(h.synackAt, h.signs&SYNACK != 0, ns)

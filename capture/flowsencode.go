@@ -93,7 +93,7 @@ func statsCounters(s *Stats) map[string]*uint64 {
 		"fragments-joined": &s.FragmentsJoined, "fragments-evicted": &s.FragmentsEvicted,
 		"tunnels-uncounted": &s.TunnelsUncounted, "events-uncounted": &s.EventsUncounted,
 		"evictions": &s.Evictions, "folded-flows": &s.FoldedFlows, "folded-packets": &s.FoldedPackets,
-		"pairs-refused": &s.PairsRefused,
+		"pairs-refused": &s.PairsRefused, "seconds-joined": &s.SecondsJoined,
 	}
 	for _, why := range Skips() {
 		counters["skipped:"+why.String()] = &s.Skipped[why]

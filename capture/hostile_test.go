@@ -42,11 +42,11 @@ func TestNobodyCanAimAtASlot(t *testing.T) {
 	}
 	var table Table
 	for i := range aimed {
-		table.flow(&aimed[i])
+		table.record(&aimed[i], 0)
 	}
 	guessed := Table{index: *known}
 	for i := range aimed {
-		guessed.flow(&aimed[i])
+		guessed.record(&aimed[i], 0)
 	}
 	mean, hit := probes(&table.index, aimed), probes(&guessed.index, aimed)
 	t.Logf("%d aimed flows: %.2f probes on the average; had the seed been guessed, %.0f", flows, mean, hit)

@@ -10,12 +10,34 @@ import (
 // copied with [Flow.Clone] where it is kept. Against [Table.Flows] it leaves out three allocations a flow.
 func (t *Table) Each(yield func(*Flow) bool) { t.EachOf(0, 1)(yield) }
 
-// EachOf is Each for one of n shares of the flows: i counts from 0. All flows between two addresses are of one share.
+// EachOf is Each for one of n shares of the flows: i counts from 0. All flows between two addresses are of one share. The
+// shares of a complete table may be taken side by side.
 func (t *Table) EachOf(i, n int) iter.Seq[*Flow] {
 	return func(yield func(*Flow) bool) {
 		var l lent
-		for at := range t.n {
-			if r := t.record(at); r.used() && r.key.share(n) == i && !yield(t.lend(r, &l)) {
+		for r := range t.recordsOf(i, n) {
+			if !yield(t.lend(r, &l)) {
+				return
+			}
+		}
+	}
+}
+
+// recordsOf yields the records of one of n shares of the flows.
+func (t *Table) recordsOf(i, n int) iter.Seq[*record] {
+	return func(yield func(*record) bool) {
+		t.flush()
+		for at := range t.records.n {
+			r := t.records.at(at)
+			if !r.used() {
+				continue
+			}
+			if n > 1 {
+				if k := t.key(r); k.share(n) != i {
+					continue
+				}
+			}
+			if !yield(r) {
 				return
 			}
 		}
@@ -31,14 +53,11 @@ func (t *Table) Brief(yield func(*Flow) bool) { t.BriefOf(0, 1)(yield) }
 func (t *Table) BriefOf(i, n int) iter.Seq[*Flow] {
 	return func(yield func(*Flow) bool) {
 		var f Flow
-		for at := range t.n {
-			r := t.record(at)
-			if !r.used() || r.key.share(n) != i {
-				continue
-			}
-			r.key.name(&f)
-			r.sides[0].show(&f.FromA)
-			r.sides[1].show(&f.FromB)
+		for r := range t.recordsOf(i, n) {
+			k := t.key(r)
+			k.name(&f)
+			t.show(r, 0, &f.FromA)
+			t.show(r, 1, &f.FromB)
 			if !yield(&f) {
 				return
 			}
@@ -80,24 +99,21 @@ func (t *Table) clean(r *record) Flow {
 func (t *Table) lend(r *record, l *lent) *Flow {
 	rare := &l.plain
 	if r.rare != 0 {
-		rare = &t.rarities[r.rare-1]
+		rare = t.rarities.at(r.rare - 1)
 	}
 	f := &l.flow
-	r.key.name(f)
+	k := t.key(r)
+	k.name(f)
 	f.VLANs, f.Seconds = nil, nil
 	if r.hasVLAN {
 		l.vlans = insertSmallest(append(l.vlans[:0], rare.vlans...), r.vlan, maxVLANs)
 		f.VLANs = l.vlans
 	}
-	if r.sides[0].packets+r.sides[1].packets > 0 {
-		l.runs = append(append(l.runs[:0], rare.seconds.runs...), r.run)
+	if l.runs = t.secondsOf(r, rare, l.runs[:0]); len(l.runs) > 0 {
 		f.Seconds = l.runs
-		if len(l.runs) > 1 {
-			f.Seconds = joined(l.runs)
-		}
 	}
 	for from, side := range [...]*Side{&f.FromA, &f.FromB} {
-		h := &r.sides[from]
+		h := t.half(r, from)
 		h.show(side)
 		side.ISNs = nil
 		if h.hasISN {
@@ -107,4 +123,10 @@ func (t *Table) lend(r *record, l *lent) *Flow {
 		side.QuotedAt, side.QuoteRef = rare.quotedAt[from], rare.quoteRef[from]
 	}
 	return f
+}
+
+// show fills in the clean form of a side, but for what is rare.
+func (t *Table) show(r *record, from int, s *Side) {
+	h := t.half(r, from)
+	h.show(s)
 }

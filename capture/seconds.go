@@ -141,3 +141,9 @@ func (b *runBag) settle() Seconds {
 	}
 	return b.runs
 }
+
+// join makes one run of all.
+func (b *runBag) join() {
+	span, _ := b.settle().Span()
+	b.runs, b.tidy = Seconds{span}, 1
+}

@@ -1,16 +1,14 @@
 package capture
 
 import (
-	"hash/maphash"
 	"maps"
-	"math/bits"
 	"net/netip"
 )
 
 // Table is a set of flows and what was counted besides. The zero value is ready. One goroutine at a time.
 //
-// Inside are records without pointers, in chunks that never move, and an index of open addressing. Against a Go map keyed
-// by two netip.AddrPort this halves the time of a packet and leaves the garbage collector nothing to scan.
+// Inside are records without pointers, and an index of open addressing. Most packets find all that they change in one
+// record; what few flows have lies apart. The garbage collector has nothing to scan.
 type Table struct {
 	Stats Stats
 	// Others is who was seen sending to whom in IP packets that make no flow (ICMP and other protocols): evidence that
@@ -34,118 +32,44 @@ type Table struct {
 	vlans    *[maxVLANID + 1]uint64 // not yet in Stats.VLANs
 	others   map[Pair]*runBag       // not yet in Others
 	index    index
-	chunks   [][]record // chunk i holds firstChunk<<i records
-	n        uint32
-	rarities []rarity
+	records  pool[record]
+	sides    pool[side]       // the second of a record
+	wides    pool[half]       // what a side cannot say
+	ends     pool[[2]address] // of IPv6 flows
+	rarities pool[rarity]
+	batch    *batch // flows' packets that are not yet in the records
+	runs     int    // of seconds, in rarities
 
-	granted  uint32            // flows lent by Pool
-	held     [guardEnds]uint32 // flows by their number of protected ends
-	hand     uint32            // the record that eviction looks at next
-	free     []uint32          // records below n that no flow uses
-	rareFree []uint32          // of rarities, index+1
+	granted uint32            // flows lent by Pool
+	held    [guardEnds]uint32 // flows by their number of protected ends
+	hand    uint32            // the record that eviction looks at next
 }
 
-// firstChunk is the number of records in the first chunk: small, because a run may hold ten thousand small captures.
-const firstChunk = 16
-
-// record returns the record with that number.
-func (t *Table) record(i uint32) *record {
-	chunk := bits.Len32(i/firstChunk+1) - 1
-	return &t.chunks[chunk][i-firstChunk*(1<<chunk-1)]
-}
-
-// flow returns the number of the flow with that key, a new one where there is none.
-func (t *Table) flow(k *key) uint32 {
-	if uint64(t.n)*2 >= uint64(len(t.index.slots)) {
-		t.index.grow()
-	}
-	tag := t.index.tag(k)
-	slot := tag & t.index.mask
-	for ; t.index.slots[slot] != 0; slot = (slot + 1) & t.index.mask {
-		if e := t.index.slots[slot]; uint32(e>>32) == tag {
-			if i := uint32(e) - 1; t.record(i).key.same(k) {
-				return i
-			}
+// flow returns the number of the flow with that key, whose tag is given; a new one, first seen from that side, where there
+// is none.
+func (t *Table) flow(k *key, tag uint32, from int) uint32 {
+	t.index.reserve(1)
+	for number, slot := t.index.candidate(tag, tag); number != 0; number, slot = t.index.candidate(tag, slot) {
+		if t.is(t.records.at(number-1), k) {
+			return number - 1
 		}
 	}
-	return t.newFlow(k, tag)
+	return t.newFlow(k, tag, from)
 }
 
 // newFlow adds a flow that the index does not know.
-func (t *Table) newFlow(k *key, tag uint32) uint32 {
+func (t *Table) newFlow(k *key, tag uint32, from int) uint32 {
 	i := t.vacant()
 	t.index.put(tag, i)
-	r := t.record(i)
-	r.key, r.guard = *k, t.guarded(k)
+	r := t.records.at(i)
+	r.tail, r.ends = k.tail, k.ends4()
+	if k.family() != familyIPv4 {
+		r.ends = uint64(t.ends.take())
+		*t.ends.at(uint32(r.ends)) = [2]address{k.a, k.b}
+	}
+	r.from, r.guard = uint8(from), t.guarded(k)
 	t.held[r.guard]++
 	return i
-}
-
-// index finds records by key: linear probing, at most half full. A slot is the key's tag above the record's number plus
-// one; the tag alone places it, so growing needs no record.
-type index struct {
-	slots []uint64
-	mask  uint32
-	seed  [5]uint64 // of this process, unknown to who makes the packets: no one can aim at a slot
-}
-
-func (x *index) grow() {
-	if len(x.slots) == 0 {
-		secret := maphash.MakeSeed()
-		for i := range x.seed {
-			x.seed[i] = maphash.Bytes(secret, []byte{byte(i)}) | 1
-		}
-	}
-	old := x.slots
-	x.slots = make([]uint64, max(2*firstChunk, 2*len(old)))
-	x.mask = uint32(len(x.slots) - 1)
-	for _, e := range old {
-		if e == 0 {
-			continue
-		}
-		slot := uint32(e>>32) & x.mask
-		for x.slots[slot] != 0 {
-			slot = (slot + 1) & x.mask
-		}
-		x.slots[slot] = e
-	}
-}
-
-// put adds the record with that number.
-func (x *index) put(tag, i uint32) {
-	slot := tag & x.mask
-	for x.slots[slot] != 0 {
-		slot = (slot + 1) & x.mask
-	}
-	x.slots[slot] = uint64(tag)<<32 | uint64(i+1)
-}
-
-// remove takes a record out, and moves those behind it that would not be found across the gap.
-func (x *index) remove(tag, i uint32) {
-	slot := tag & x.mask
-	for uint32(x.slots[slot]) != i+1 {
-		slot = (slot + 1) & x.mask
-	}
-	for next := (slot + 1) & x.mask; x.slots[next] != 0; next = (next + 1) & x.mask {
-		home := uint32(x.slots[next]>>32) & x.mask
-		if (next-home)&x.mask >= (next-slot)&x.mask {
-			x.slots[slot] = x.slots[next]
-			slot = next
-		}
-	}
-	x.slots[slot] = 0
-}
-
-// tag hashes a key: multiply and fold, as wyhash does.
-func (x *index) tag(k *key) uint32 {
-	h := fold(k.a.hi^x.seed[0], k.a.lo^x.seed[1]) ^ fold(k.b.hi^x.seed[2], k.b.lo^x.seed[3])
-	h = fold(h^k.tail, x.seed[4])
-	return uint32(h ^ h>>32)
-}
-
-func fold(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a, b)
-	return hi ^ lo
 }
 
 // Add counts a packet for which Decode returned Kept. ns is its time in nanoseconds since 1970 UTC.
@@ -155,20 +79,12 @@ func (t *Table) Add(p *Packet, ns int64, ref Ref) {
 	if p.Signs&Cut != 0 {
 		t.Stats.Truncated++
 	}
-	k, from := p.key()
-	if t.Segments && p.HasVLAN {
-		k.in(Segment(p.VLAN) + 1)
+	if t.batch == nil {
+		t.batch = new(batch)
 	}
-	r := t.record(t.flow(&k))
-	h := &r.sides[from]
-	if p.Signs&(SYN|SYNACK) != 0 {
-		t.addISN(r, from, p.Seq)
+	if t.batch.add(p, ns, ref, t.Segments); t.batch.full() {
+		t.flush()
 	}
-	if p.HasVLAN {
-		t.addVLAN(r, p.VLAN)
-	}
-	t.addSecond(r, floorSecond(ns))
-	h.add(p, ns, ref)
 }
 
 // AddSkipped counts a packet that is in no flow, for the reason why. link is the link type of its frame.
@@ -216,70 +132,18 @@ func (t *Table) countVLAN(id uint16) {
 
 // Quote counts an ICMP unreachable as evidence for the flow it quotes, which need not have been seen.
 func (t *Table) Quote(q Quote, ns int64, ref Ref) {
+	t.flush()
 	k, from := q.Packet.key()
 	if t.Segments && q.Packet.HasVLAN {
 		k.in(Segment(q.Packet.VLAN) + 1)
 	}
-	r := t.record(t.flow(&k))
-	t.addQuote(r, from, q.Kind, ns, ref)
+	t.addQuote(t.record(&k, from), from, q.Kind, ns, ref)
 }
 
-func (t *Table) addQuote(r *record, from int, kind Signs, ns int64, ref Ref) {
-	rare := t.rarity(r)
-	known := r.sides[from].signs&Quoted != 0
-	rare.quotedAt[from] = firstAt(rare.quotedAt[from], known, ns)
-	rare.quoteRef[from] = earliest(rare.quoteRef[from], ref)
-	r.sides[from].signs |= kind & Quoted
-}
-
-// rarity returns the record's rare part. It stays valid until the next call.
-func (t *Table) rarity(r *record) *rarity {
-	if last := len(t.rareFree) - 1; r.rare == 0 && last >= 0 {
-		r.rare = t.rareFree[last]
-		t.rareFree = t.rareFree[:last]
-	} else if r.rare == 0 {
-		t.rarities = append(t.rarities, rarity{})
-		r.rare = uint32(len(t.rarities))
-	}
-	return &t.rarities[r.rare-1]
-}
-
-func (t *Table) addISN(r *record, from int, isn uint32) {
-	h := &r.sides[from]
-	if !h.hasISN {
-		h.isn, h.hasISN = isn, true
-		return
-	}
-	if h.isn != isn {
-		rare := t.rarity(r)
-		rare.isns[from] = insertSmallest(rare.isns[from], isn, MaxISNs)
-	}
-}
-
-func (t *Table) addVLAN(r *record, vlan uint16) {
-	if !r.hasVLAN {
-		r.vlan, r.hasVLAN = vlan, true
-		return
-	}
-	if r.vlan != vlan {
-		rare := t.rarity(r)
-		rare.vlans = insertSmallest(rare.vlans, vlan, maxVLANs)
-	}
-}
-
-// addSecond notes that the flow had a packet in that second. The run that grows is at hand; one that has stopped growing
-// goes to the rare part.
-func (t *Table) addSecond(r *record, second int64) {
-	switch {
-	case r.sides[0].packets+r.sides[1].packets == 0:
-		r.run = Run{second, second}
-	case second >= r.run.First && second <= r.run.Last:
-	case second == r.run.Last+1:
-		r.run.Last = second
-	default:
-		t.rarity(r).seconds.add(r.run)
-		r.run = Run{second, second}
-	}
+// record returns the record of the flow with that key, a new one, first seen from that side, where there is none.
+func (t *Table) record(k *key, from int) *record {
+	t.index.reserve(1)
+	return t.records.at(t.flow(k, t.index.tag(k), from))
 }
 
 func (t *Table) addOther(p *Packet, ns int64) {
@@ -302,8 +166,9 @@ func (t *Table) addOther(p *Packet, ns int64) {
 	}
 }
 
-// settle completes Others.
+// settle completes the flows and Others.
 func (t *Table) settle() {
+	t.flush()
 	if t.Others == nil && len(t.others) > 0 {
 		t.Others = make(map[Pair]Seconds, len(t.others))
 	}
@@ -352,64 +217,51 @@ func (t *Table) Merge(u *Table) {
 		}
 	}
 	t.mergeFolds(u)
-	for i := range u.n {
-		if o := u.record(i); o.used() {
-			t.mergeFlow(u, o)
-		}
-	}
+	t.mergeFlows(u)
 }
 
-// mergeFlow adds one flow of u.
-func (t *Table) mergeFlow(u *Table, o *record) {
-	var theirs rarity
+// mergeRecord adds a flow of u.
+func (t *Table) mergeRecord(r *record, u *Table, o *record) {
+	var rare rarity
 	if o.rare != 0 {
-		theirs = u.rarities[o.rare-1]
+		rare = *u.rarities.at(o.rare - 1)
 	}
-	t.mergeRecord(o, &theirs)
-}
-
-// mergeRecord adds one flow of another table, with its rare part.
-func (t *Table) mergeRecord(o *record, theirs *rarity) {
-	r := t.record(t.flow(&o.key))
-	t.mergeSeconds(r, o, theirs)
+	t.addSeconds(r, &o.seconds, rare.seconds.runs)
 	if o.hasVLAN {
 		t.addVLAN(r, o.vlan)
 	}
-	for _, vlan := range theirs.vlans {
-		t.addVLAN(r, vlan)
+	for from := range 2 {
+		if u.sideOf(o, from) != nil {
+			h := u.half(o, from)
+			t.mergeHalf(r, from, &h, &rare)
+		}
 	}
-	for from := range o.sides {
-		h := &o.sides[from]
-		if h.signs&Quoted != 0 {
-			t.addQuote(r, from, h.signs, theirs.quotedAt[from], theirs.quoteRef[from])
-		}
-		if h.hasISN {
-			t.addISN(r, from, h.isn)
-		}
-		for _, isn := range theirs.isns[from] {
-			t.addISN(r, from, isn)
-		}
-		r.sides[from].merge(h)
+	for _, vlan := range rare.vlans {
+		t.addVLAN(r, vlan)
 	}
 }
 
-// mergeSeconds adds the seconds of o to r, before r counts o's packets.
-func (t *Table) mergeSeconds(r, o *record, theirs *rarity) {
-	if o.sides[0].packets+o.sides[1].packets == 0 {
-		return
+// mergeHalf adds a side of another table, with the rare part of its flow.
+func (t *Table) mergeHalf(r *record, from int, o *half, rare *rarity) {
+	h := t.half(r, from)
+	if o.signs&Quoted != 0 {
+		t.joinQuote(r, &h, from, o.signs, rare.quotedAt[from], rare.quoteRef[from])
 	}
-	if r.sides[0].packets+r.sides[1].packets == 0 {
-		r.run = o.run
-	} else if o.run != r.run {
-		t.rarity(r).seconds.add(o.run)
+	if o.hasISN {
+		t.joinISN(r, &h, from, o.isn)
 	}
-	for _, run := range theirs.seconds.runs {
-		t.rarity(r).seconds.add(run)
+	for _, isn := range rare.isns[from] {
+		t.joinISN(r, &h, from, isn)
 	}
+	h.merge(o)
+	t.setHalf(r, from, &h)
 }
 
 // Len returns the number of flows.
-func (t *Table) Len() int { return int(t.n) - len(t.free) }
+func (t *Table) Len() int {
+	t.flush()
+	return t.records.len()
+}
 
 // Flows yields every flow in no particular order. What it yields is the caller's to keep.
 func (t *Table) Flows(yield func(Flow) bool) {
@@ -443,6 +295,7 @@ func (s *Stats) Merge(u *Stats) {
 	s.FoldedFlows += u.FoldedFlows
 	s.FoldedPackets += u.FoldedPackets
 	s.PairsRefused += u.PairsRefused
+	s.SecondsJoined += u.SecondsJoined
 	for k, n := range u.EtherTypes {
 		count(&s.EtherTypes, k, n)
 	}

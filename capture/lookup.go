@@ -1,0 +1,145 @@
+package capture
+
+// What a packet costs in a large table is the wait for memory: its slot of the index, then its record. One packet at a time
+// they are waited for one after the other; here those of many packets are asked for first, in loops that depend on nothing,
+// so that the processor waits for all at once.
+
+// together is how many packets are looked up at once: enough to fill the processor's queue of loads, few enough that what
+// they fetched is still in its first cache when it is used.
+const together = 64
+
+// lookups are keys to be found, and the numbers of their records.
+type lookups struct {
+	n       int
+	keys    [together]key
+	tags    [together]uint32
+	numbers [together]uint32 // number+1 of a record that may be the key's; 0: none
+	touched uint64           // what was fetched, so that the compiler leaves it in
+}
+
+// find guesses the record of every key by its tag alone, and fetches them.
+func (t *Table) find(l *lookups) {
+	t.index.reserve(uint32(l.n))
+	for i := range l.keys[:l.n] {
+		l.tags[i] = t.index.tag(&l.keys[i])
+	}
+	var touched uint64
+	slots, mask := t.index.slots, t.index.mask
+	for _, tag := range l.tags[:l.n] {
+		touched ^= slots[tag&mask]
+	}
+	for i, tag := range l.tags[:l.n] {
+		l.numbers[i], _ = t.index.candidate(tag, tag)
+	}
+	for _, number := range l.numbers[:l.n] {
+		if number != 0 {
+			r := t.records.at(number - 1)
+			touched ^= r.tail ^ r.side.mixed
+		}
+	}
+	l.touched ^= touched
+}
+
+// found returns the record of a key that find looked up: the one that it guessed, or else the right one.
+func (t *Table) found(l *lookups, i, from int) *record {
+	if number := l.numbers[i]; number != 0 {
+		if r := t.records.at(number - 1); t.is(r, &l.keys[i]) {
+			return r
+		}
+	}
+	return t.records.at(t.flow(&l.keys[i], l.tags[i], from))
+}
+
+// sighting is what a packet adds to its flow.
+type sighting struct {
+	ns               int64
+	frame            uint64
+	file             uint32
+	wireLen, content uint32
+	number           uint32 // sequence number of a SYN or SYN+ACK, else the acknowledgement number of an ACK
+	signs            Signs
+	vlan             uint16
+	hasVLAN          bool
+	from             uint8
+}
+
+func (p *sighting) ref() Ref { return Ref{p.file, p.frame} }
+
+// batch is packets on their way into a table.
+type batch struct {
+	lookups
+	packets [together]sighting
+}
+
+func (b *batch) full() bool { return b.n == together }
+
+// add takes a packet into a batch that is not full.
+func (b *batch) add(p *Packet, ns int64, ref Ref, segments bool) {
+	k, from := p.key()
+	if segments && p.HasVLAN {
+		k.in(Segment(p.VLAN) + 1)
+	}
+	number := p.Ack
+	if p.Signs&handshake != 0 {
+		number = p.Seq
+	}
+	b.keys[b.n] = k
+	b.packets[b.n] = sighting{
+		ns: ns, frame: ref.Frame, file: ref.File, wireLen: p.WireLen, content: p.Content, number: number,
+		signs: p.Signs, vlan: p.VLAN, hasVLAN: p.HasVLAN, from: uint8(from),
+	}
+	b.n++
+}
+
+// flush counts the packets of the batch.
+func (t *Table) flush() {
+	b := t.batch
+	if b == nil || b.n == 0 {
+		return
+	}
+	t.find(&b.lookups)
+	t.fetchSides(b)
+	for i := range b.packets[:b.n] {
+		p := &b.packets[i]
+		t.count(t.found(&b.lookups, i, int(p.from)), p)
+	}
+	b.n = 0
+}
+
+// fetchSides fetches the sides of the packets that are not in the records.
+func (t *Table) fetchSides(b *batch) {
+	var touched uint64
+	for i, number := range b.numbers[:b.n] {
+		if number == 0 {
+			continue
+		}
+		if r := t.records.at(number - 1); r.from != b.packets[i].from && r.other != 0 {
+			touched ^= t.sides.at(r.other - 1).mixed
+		}
+	}
+	b.touched ^= touched
+}
+
+// mergeFlows adds the flows of u.
+func (t *Table) mergeFlows(u *Table) {
+	var l lookups
+	var flows [together]*record
+	merge := func() {
+		t.find(&l)
+		for i, o := range flows[:l.n] {
+			t.mergeRecord(t.found(&l, i, int(o.from)), u, o)
+		}
+		l.n = 0
+	}
+	for i := range u.records.n {
+		o := u.records.at(i)
+		if !o.used() {
+			continue
+		}
+		l.keys[l.n], flows[l.n] = u.key(o), o
+		if l.n++; l.n == together {
+			merge()
+		}
+	}
+	merge()
+}

@@ -1,0 +1,56 @@
+package capture
+
+import "math/bits"
+
+// pool keeps values by number. They lie in chunks that never move: small ones first, each twice the one before, because a
+// run may hold ten thousand small captures; then chunks of one size, because a table of millions must not grow by millions.
+type pool[T any] struct {
+	chunks [][]T
+	n      uint32   // numbers given out
+	free   []uint32 // of those, given back
+}
+
+// Sizes of a pool's chunks, in values.
+const (
+	firstChunk   = 1 << firstBits
+	largestChunk = 1 << largestBits
+	firstBits    = 4
+	largestBits  = 17
+)
+
+// at returns the value with that number.
+func (p *pool[T]) at(i uint32) *T {
+	i += firstChunk
+	if i < largestChunk {
+		chunk := bits.Len32(i) - firstBits - 1
+		return &p.chunks[chunk][i-firstChunk<<chunk]
+	}
+	return &p.chunks[largestBits-firstBits-1+i>>largestBits][i%largestChunk]
+}
+
+// take returns the number of a value that nobody uses, a zero one.
+func (p *pool[T]) take() uint32 {
+	if last := len(p.free) - 1; last >= 0 {
+		i := p.free[last]
+		p.free = p.free[:last]
+		return i
+	}
+	i := p.n
+	p.n++
+	if next := i + firstChunk; next&(next-1) == 0 && next < largestChunk {
+		p.chunks = append(p.chunks, hugePages(make([]T, next)))
+	} else if next%largestChunk == 0 {
+		p.chunks = append(p.chunks, hugePages(make([]T, largestChunk)))
+	}
+	return i
+}
+
+// give takes a number back.
+func (p *pool[T]) give(i uint32) {
+	var zero T
+	*p.at(i) = zero
+	p.free = append(p.free, i)
+}
+
+// len returns how many values are in use.
+func (p *pool[T]) len() int { return int(p.n) - len(p.free) }

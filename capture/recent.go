@@ -1,0 +1,155 @@
+package capture
+
+import (
+	"math"
+	"math/bits"
+)
+
+// recent is the part of a flow's set of seconds that grows, in 16 bytes: a run, and the 64 seconds behind it one by one.
+// What it cannot say goes to the runs in the flow's rare part. A flow of less than a minute, or one that has a packet at
+// least every minute with no gaps but in the last, has no others.
+type recent struct {
+	mask       uint64 // bit i: the second base+i
+	head, base uint32 // every second from head up to base is in the set; seconds since 1970
+}
+
+// latestRecent is the last second, less a window, that recent can say: in the year 2106.
+const latestRecent = math.MaxUint32 - 128
+
+// empty reports whether there is no second in it.
+func (r *recent) empty() bool { return r.mask == 0 && r.head == r.base }
+
+// add puts a second into the set, and reports whether it could.
+func (r *recent) add(second int64) bool {
+	if after := uint64(second) - uint64(r.base); after < 64 {
+		r.mask |= 1 << after
+		return true
+	}
+	switch {
+	case second < 0 || second > latestRecent:
+		return false
+	case r.empty():
+		*r = recent{mask: 1, head: uint32(second), base: uint32(second)}
+		return true
+	case second < int64(r.base):
+		return r.addBefore(uint32(second))
+	}
+	return r.slide(uint32(second))
+}
+
+// addBefore puts in a second before the window.
+func (r *recent) addBefore(second uint32) bool {
+	if second >= r.head {
+		return true
+	}
+	by := r.base - second
+	if r.head != r.base || by >= 64 || bits.LeadingZeros64(r.mask) < int(by) {
+		return false
+	}
+	*r = recent{mask: r.mask<<by | 1, head: second, base: second}
+	return true
+}
+
+// slide puts in a second behind the window: where it has no gap at its beginning, that becomes part of the run.
+func (r *recent) slide(second uint32) bool {
+	n := bits.TrailingZeros64(^r.mask)
+	by := second - r.base - uint32(n)
+	if by >= 64 {
+		return false
+	}
+	r.base += uint32(n)
+	r.mask = r.mask>>n | 1<<by
+	return true
+}
+
+// runs appends the seconds to sorted runs before them that they do not touch.
+func (r *recent) runs(to []Run) []Run {
+	at, run := int64(r.base), Run{int64(r.head), int64(r.base) - 1}
+	for mask := r.mask; mask != 0; {
+		gap := bits.TrailingZeros64(mask)
+		mask >>= gap
+		n := bits.TrailingZeros64(^mask)
+		mask >>= n
+		at += int64(gap)
+		if at > run.Last+1 && run.Last >= run.First {
+			to = append(to, run)
+			run.First = at
+		} else if run.Last < run.First {
+			run.First = at
+		}
+		at += int64(n)
+		run.Last = at - 1
+	}
+	if run.Last >= run.First {
+		to = append(to, run)
+	}
+	return to
+}
+
+// RunsPerFlow is how many runs of seconds a capped table may hold for each flow that it may: together, since a flow that
+// is seen every ten seconds for a day has 8,640 and most have none. The flow that would have one more keeps a single run
+// from its first to its last second instead; Stats.SecondsJoined says how often.
+const RunsPerFlow = 128
+
+// addSecond notes that the flow had a packet in that second.
+func (t *Table) addSecond(r *record, second int64) {
+	if r.seconds.add(second) {
+		return
+	}
+	if second < int64(r.seconds.base) || second > latestRecent {
+		t.addRun(r, Run{second, second})
+		return
+	}
+	var few [65]Run
+	for _, run := range r.seconds.runs(few[:0]) {
+		t.addRun(r, run)
+	}
+	r.seconds = recent{}
+	r.seconds.add(second)
+}
+
+// addRun puts a run of seconds into the rare part of the flow.
+func (t *Table) addRun(r *record, run Run) {
+	bag := &t.rarity(r).seconds
+	before := len(bag.runs)
+	bag.add(run)
+	if most := t.mostFlows() * RunsPerFlow; most > 0 && t.runs+len(bag.runs)-before > most {
+		bag.join()
+		t.Stats.SecondsJoined++
+	}
+	t.runs += len(bag.runs) - before
+}
+
+// addSeconds adds the seconds of a flow of another table.
+func (t *Table) addSeconds(r *record, o *recent, runs []Run) {
+	if r.seconds.empty() {
+		r.seconds = *o
+	} else if !o.empty() {
+		var few [65]Run
+		for _, run := range o.runs(few[:0]) {
+			t.joinRun(r, run)
+		}
+	}
+	for _, run := range runs {
+		t.addRun(r, run)
+	}
+}
+
+// joinRun adds a run of seconds: a short one as a packet in each would.
+func (t *Table) joinRun(r *record, run Run) {
+	if run.Last-run.First >= 64 {
+		t.addRun(r, run)
+		return
+	}
+	for second := run.First; second <= run.Last; second++ {
+		t.addSecond(r, second)
+	}
+}
+
+// secondsOf appends the flow's set of seconds to the runs given, which are none.
+func (t *Table) secondsOf(r *record, rare *rarity, to []Run) Seconds {
+	if len(rare.seconds.runs) == 0 {
+		return r.seconds.runs(to)
+	}
+	return joined(r.seconds.runs(append(to, rare.seconds.runs...)))
+}

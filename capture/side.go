@@ -1,0 +1,96 @@
+package capture
+
+import "math"
+
+// side is a half in 48 bytes of its 136, of which a packet touches all: what one end of nearly every flow shows can be
+// said so. Its earliest SYN, SYN+ACK or reset is its first packet, where it has any; its latest acknowledgement is its
+// last packet, where it has any. Of all other halves the side names the plain form, in Table.wides.
+type side struct {
+	first          int64  // where it is wide: its number
+	mixed          uint64 // nanoseconds from the first to the last packet, above 16 bits of signs
+	packets, bytes uint32
+	content        uint32
+	frame          uint32 // of the first packet; its file is the record's
+	isn            uint32 // valid iff there is a SYN or SYN+ACK
+	ackMin, ackMax uint32
+	payMin, payMax uint16
+}
+
+const (
+	wideSide  Signs = 1 << 15 // in side.mixed: the plain form is elsewhere
+	signsBits       = 16
+	longest         = 1<<(64-signsBits) - 1 // nanoseconds from the first to the last packet: 78 hours
+)
+
+func (s *side) signs() Signs { return Signs(s.mixed) }
+
+// wide reports whether the plain form of the side is elsewhere.
+func (s *side) wide() bool { return s.mixed&uint64(wideSide) != 0 }
+
+// handshake returns the sequence number's signs of a half.
+const handshake = SYN | SYNACK
+
+// half returns the plain form of a side that is not wide, in a record of that file.
+func (s *side) half(file uint16) half {
+	h := half{
+		packets: uint64(s.packets), bytes: uint64(s.bytes), content: uint64(s.content), signs: s.signs(),
+		payloadMin: s.payMin, payloadMax: s.payMax, isn: s.isn, ackMin: s.ackMin, ackMax: s.ackMax,
+	}
+	if h.packets == 0 {
+		return h
+	}
+	h.first, h.last = s.first, s.first+int64(s.mixed>>signsBits)
+	h.firstFile, h.firstFrame = uint32(file), uint64(s.frame)
+	if h.signs&handshake != 0 {
+		h.synFile, h.synFrame, h.hasISN = h.firstFile, h.firstFrame, true
+	}
+	if h.signs&SYN != 0 {
+		h.synAt = h.first
+	}
+	if h.signs&SYNACK != 0 {
+		h.synackAt = h.first
+	}
+	if h.signs&RST != 0 {
+		h.rstAt = h.first
+	}
+	if h.signs&ACK != 0 {
+		h.lastACK = h.last
+	}
+	return h
+}
+
+// small returns the half as a side; false where a side cannot say it. The rule is one: it must read back the same.
+func (h *half) small() (side, bool) {
+	s := side{
+		first: h.first, mixed: uint64(h.last-h.first)<<signsBits | uint64(h.signs),
+		packets: uint32(h.packets), bytes: uint32(h.bytes), content: uint32(h.content), frame: uint32(h.firstFrame),
+		isn: h.isn, ackMin: h.ackMin, ackMax: h.ackMax, payMin: h.payloadMin, payMax: h.payloadMax,
+	}
+	return s, h.firstFile <= math.MaxUint16 && h.signs&wideSide == 0 && s.half(uint16(h.firstFile)) == *h
+}
+
+// count adds a packet of the record's file to a side that stays small, and reports whether it has: else the packet is to
+// be added to the plain form. It is [half.add] for the packets that come all the time.
+func (s *side) count(p *sighting) bool {
+	signs, age, span := s.signs(), uint64(p.ns-s.first), s.mixed>>signsBits
+	packets, bytes, content := s.packets+1, s.bytes+p.wireLen, s.content+p.content
+	if signs&wideSide != 0 || packets <= 1 || p.ns < s.first || age > longest || p.frame < uint64(s.frame) || bytes < p.wireLen || content < p.content {
+		return false
+	}
+	switch kind := p.signs & (handshake | ACK | RST); {
+	case kind == ACK && signs&ACK != 0:
+		s.ackMin, s.ackMax = min(s.ackMin, p.number), max(s.ackMax, p.number)
+	case signs&ACK != 0 && age > span, // its last packet is no acknowledgement
+		kind == ACK && age < span,                                     // nor is this
+		kind&handshake != 0 && (signs&kind == 0 || s.isn != p.number), // another connection, or the answer to one
+		kind == RST && signs&RST == 0:
+		return false
+	case kind == ACK:
+		s.ackMin, s.ackMax = p.number, p.number
+	}
+	payload := uint16(min(p.content, math.MaxUint16))
+	s.payMin, s.payMax = min(s.payMin, payload), max(s.payMax, payload)
+	s.packets, s.bytes, s.content = packets, bytes, content
+	s.mixed = max(span, age)<<signsBits | uint64(signs|p.signs)
+	return true
+}
