@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 	"slices"
 )
@@ -33,8 +34,6 @@ const (
 	familyIPv6 family = 6
 )
 
-func (a address) less(b address) bool { return a.hi < b.hi || a.hi == b.hi && a.lo < b.lo }
-
 // addrPort returns the clean form.
 func (a address) addrPort(f family, port uint16) netip.AddrPort {
 	var addr netip.Addr
@@ -52,11 +51,22 @@ func (a address) addrPort(f family, port uint16) netip.AddrPort {
 
 // key returns the packet's 5-tuple, and which end of it the sender is: 0 for A, 1 for B. A flow with itself has one side.
 func (p *Packet) key() (k key, from int) {
-	tail := uint64(p.Proto)<<8 | uint64(p.family)
-	if p.dst.less(p.src) || p.src == p.dst && p.dstPort < p.srcPort {
-		return key{p.dst, p.src, tail | uint64(p.dstPort)<<48 | uint64(p.srcPort)<<32}, 1
-	}
-	return key{p.src, p.dst, tail | uint64(p.srcPort)<<48 | uint64(p.dstPort)<<32}, 0
+	from = p.keyInto(&k)
+	return k, from
+}
+
+// keyInto is key into memory that is there, without a branch: which end is first is guessed wrong half of the time where
+// both ends speak. Addresses and ports are subtracted as one long number; the ends change places where that borrows.
+func (p *Packet) keyInto(k *key) (from int) {
+	src, dst, srcPort, dstPort := &p.src, &p.dst, uint64(p.srcPort), uint64(p.dstPort)
+	_, less := bits.Sub64(dstPort, srcPort, 0)
+	_, less = bits.Sub64(dst.lo, src.lo, less)
+	_, less = bits.Sub64(dst.hi, src.hi, less)
+	hi, lo, port := (src.hi^dst.hi)&-less, (src.lo^dst.lo)&-less, (srcPort^dstPort)&-less
+	k.a.hi, k.a.lo = src.hi^hi, src.lo^lo
+	k.b.hi, k.b.lo = dst.hi^hi, dst.lo^lo
+	k.tail = (srcPort^port)<<48 | (dstPort^port)<<32 | uint64(p.Proto)<<8 | uint64(p.family)
+	return int(less)
 }
 
 // name gives the flow the clean form of the key.

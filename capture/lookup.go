@@ -34,7 +34,7 @@ func (t *Table) find(l *lookups) {
 	for _, number := range l.numbers[:l.n] {
 		if number != 0 {
 			r := t.records.at(number - 1)
-			touched ^= r.tail ^ r.side.mixed
+			touched ^= r.ends ^ uint64(r.side.ackMax) // its first and its last cache line
 		}
 	}
 	l.touched ^= touched
@@ -73,22 +73,21 @@ type batch struct {
 
 func (b *batch) full() bool { return b.n == together }
 
-// add takes a packet into a batch that is not full.
+// add takes a packet into a batch that is not full. Word by word: where the compiler copies two words as one that were
+// written apart a moment ago, the processor waits, which was 20 of 25 nanoseconds.
 func (b *batch) add(p *Packet, ns int64, ref Ref, segments bool) {
-	k, from := p.key()
+	k, s := &b.keys[b.n], &b.packets[b.n]
+	b.n++
+	s.from = uint8(p.keyInto(k))
 	if segments && p.HasVLAN {
 		k.in(Segment(p.VLAN) + 1)
 	}
-	number := p.Ack
+	s.ns, s.frame, s.file = ns, ref.Frame, ref.File
+	s.wireLen, s.content, s.number = p.WireLen, p.Content, p.Ack
 	if p.Signs&handshake != 0 {
-		number = p.Seq
+		s.number = p.Seq
 	}
-	b.keys[b.n] = k
-	b.packets[b.n] = sighting{
-		ns: ns, frame: ref.Frame, file: ref.File, wireLen: p.WireLen, content: p.Content, number: number,
-		signs: p.Signs, vlan: p.VLAN, hasVLAN: p.HasVLAN, from: uint8(from),
-	}
-	b.n++
+	s.signs, s.vlan, s.hasVLAN = p.Signs, p.VLAN, p.HasVLAN
 }
 
 // flush counts the packets of the batch.
@@ -114,7 +113,8 @@ func (t *Table) fetchSides(b *batch) {
 			continue
 		}
 		if r := t.records.at(number - 1); r.from != b.packets[i].from && r.other != 0 {
-			touched ^= t.sides.at(r.other - 1).mixed
+			s := t.sides.at(r.other - 1)
+			touched ^= uint64(s.first) ^ uint64(s.ackMax)
 		}
 	}
 	b.touched ^= touched
