@@ -53,6 +53,15 @@ func (v *Inventory) build(c *catalog.Catalog) {
 	v.index = x
 }
 
+// With returns the inventory with further machines, whose names and addresses nobody in it has. It is for questions about
+// machines that are not there.
+func (v *Inventory) With(c *catalog.Catalog, machines ...*Machine) *Inventory {
+	more := *v
+	more.Machines = slices.Concat(v.Machines, machines)
+	more.build(c)
+	return &more
+}
+
 // at returns where a declared fact stands: "lab.yaml:12".
 func (v *Inventory) at(line int) string { return fmt.Sprintf("%s:%d", v.Name, line) }
 

@@ -48,6 +48,7 @@ func commands() []command {
 		{"live", "judge what passes an interface, for minutes or weeks", (*program).live},
 		{"record", "write what captures showed into one small file, without payload", (*program).record},
 		{"catalog", "say what is documented for a port, a product, a role or a row", (*program).catalog},
+		{"explain", "say whether a conversation would be documented, without a capture", (*program).explain},
 		{"inventory", "suggest an inventory from captures, or lint one", (*program).inventory},
 		{"diff", "say what changed between two reports or captures, and whether it got worse", (*program).diff},
 		{"rules", "write the firewall rules that a machine needs by the catalogue", (*program).rules},
