@@ -331,6 +331,20 @@ func TestTimesSoonAfter1970ProveNothing(t *testing.T) {
 	}
 }
 
+// TestAFewBytesOfALongPacketAreNone: two bytes of 131,072, at a time like the others', between two packets of a damaged file.
+func TestAFewBytesOfALongPacketAreNone(t *testing.T) {
+	for captured, want := range map[uint32]int{2: 3, etherHeader - 1: 3, 24: 4} {
+		w := newFileWriter(false)
+		w.Write(pcapOf(3, 3))
+		w.u32(1445421600, 0, captured, 2<<16)
+		w.Write(make([]byte, captured))
+		w.WriteString("what is no header of a record")
+		if got, err := starts(w.Bytes()); len(got) != want || errors.Is(err, io.EOF) {
+			t.Errorf("%d bytes: %d packets, want %d; ended %v", captured, len(got), want, err)
+		}
+	}
+}
+
 // TestAHeaderOddTwiceIsNone: noise where a record has to begin, its second and its fraction impossible, with lengths that lead
 // to the end of the file or into the cut.
 func TestAHeaderOddTwiceIsNone(t *testing.T) {

@@ -12,7 +12,7 @@ const (
 	oddSnap                        // captured more than the file's snap length
 	oddEmpty                       // captured nothing
 	oddWire                        // more on the wire than any network carries
-	oddSlice                       // captured less than was on the wire and than the snap length, at a time that proves nothing
+	oddSlice                       // captured less than the wire and the snap length allow, see sliced
 
 	oddTime = oddFraction | oddSecond
 	oddSize = oddLength | oddSnap | oddEmpty | oddWire | oddSlice
@@ -35,12 +35,13 @@ func (r *pcapReader) sound(h *recordHeader) bool { return r.soundAfter(h, r.seco
 // soundAfter is sound for a header that follows a record of a second.
 func (r *pcapReader) soundAfter(h *recordHeader, second int64) bool {
 	return h.captured-1 < r.most && h.captured <= h.wire && h.wire <= maxWire && h.fraction < r.units &&
-		uint64(int64(h.second)-second+day) <= 2*day && (h.second >= early || !r.sliced(h))
+		uint64(int64(h.second)-second+day) <= 2*day && (h.second >= early && h.captured >= etherHeader || !r.sliced(h))
 }
 
-// sliced reports whether a header of an early time says that its packet was cut, and not by the snap length.
+// sliced reports whether a header says that its packet was cut, and not by the snap length: at an early time, or to less than
+// a link header.
 func (r *pcapReader) sliced(h *recordHeader) bool {
-	return h.second < early && h.captured < min(h.wire, r.most)
+	return (h.second < early || h.captured < etherHeader) && h.captured < min(h.wire, r.most)
 }
 
 // oddities says what is odd about a header that follows a record of a time.
