@@ -37,7 +37,7 @@ var mayUse = map[string][]string{
 	"github.com/ulikunitz/xz":    {"capture"},
 	"github.com/spf13/pflag":     {"cmd/flowvet"},
 	"github.com/fatih/color":     {"report"},
-	"go.yaml.in/yaml/v3":         {"inventory", "match", "report"},
+	"go.yaml.in/yaml/v3":         {"catalog", "inventory", "match", "report"},
 	"golang.org/x/net":           {"capture/filter"},
 	"golang.org/x/sys":           {"capture"},
 	"golang.org/x/term":          {"cmd/flowvet"},

@@ -91,6 +91,7 @@ const (
 	IfUsed                    // when the service Class.Of is used
 	During                    // while the operation Class.Of runs
 	Internal                  // both ends are one machine, never on a wire
+	InScenario                // by a line of the scenario Class.Of; of no row
 )
 
 // Class is a row's expectation class: "always", "if-used:ha", "during:vmotion", "optional", "internal:orchestrator".
@@ -101,7 +102,7 @@ type Class struct {
 
 // String returns the class as it is written in a catalogue.
 func (c Class) String() string {
-	kind := [...]string{"optional", "always", "if-used", "during", "internal"}[c.Kind]
+	kind := [...]string{"optional", "always", "if-used", "during", "internal", "scenario"}[c.Kind]
 	if c.Of == "" {
 		return kind
 	}

@@ -380,7 +380,7 @@ func verdictNames() []string {
 	for v := OutOfScope + 1; v < verdicts; v++ {
 		names = append(names, v.String())
 	}
-	for v := ExpectedHalfOpen; v <= NotObservable; v++ {
+	for v := ExpectedHalfOpen; v < expectationVerdicts; v++ {
 		if !slices.Contains(names, v.String()) {
 			names = append(names, v.String())
 		}

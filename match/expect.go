@@ -71,10 +71,14 @@ type meeting struct {
 }
 
 func newExpecter(j *judge, g *Grounds, points []*point, sorted []*conv) *expecter {
-	return &expecter{
+	x := &expecter{
 		j: j, g: g, points: points, findings: sorted, met: map[meeting][]int{}, turned: map[meeting][]int{},
 		seenUsed: map[string]bool{}, roster: newRoster(j),
 	}
+	for i, f := range sorted {
+		x.index(i, f)
+	}
+	return x
 }
 
 // applicable reports whether some row of the operation has two machines it can concern.
@@ -85,30 +89,42 @@ func (x *expecter) applicable(operation string) bool {
 }
 
 // expectations judges every demand for every machine it concerns.
-func (j *judge) expectations(g *Grounds, points []*point, fs []*conv) []Expectation {
-	x := newExpecter(j, g, points, fs)
-	for i, f := range fs {
-		x.index(i, f)
-	}
+func (x *expecter) expectations() []Expectation {
 	var all []Expectation
-	for _, d := range demands(j.cat) {
+	for _, d := range demands(x.j.cat) {
 		all = append(all, x.demand(d)...)
 	}
-	all = append(all, x.internal()...)
-	slices.SortStableFunc(all, compareExpectations)
-	return all
+	return append(all, x.internal()...)
 }
 
 func compareExpectations(a, b Expectation) int {
 	return cmp.Or(cmp.Compare(a.Bucket(), b.Bucket()), -cmp.Compare(a.Level, b.Level),
-		cmp.Compare(a.Rows[0].ID, b.Rows[0].ID), strings.Compare(subjectName(&a), subjectName(&b)))
+		cmp.Compare(firstRow(&a), firstRow(&b)), strings.Compare(subjectName(&a), subjectName(&b)),
+		cmp.Compare(a.Scenario, b.Scenario), cmp.Compare(lineNumber(&a), lineNumber(&b)))
 }
 
-func subjectName(e *Expectation) string {
-	if e.Subject == nil {
+// firstRow names the first row of an expectation; some lines of scenarios have none.
+func firstRow(e *Expectation) string {
+	if len(e.Rows) == 0 {
 		return ""
 	}
-	return e.Subject.Name
+	return e.Rows[0].ID
+}
+
+func lineNumber(e *Expectation) int {
+	if e.Line == nil {
+		return 0
+	}
+	return e.Line.Number
+}
+
+func subjectName(e *Expectation) string { return machineNameOf(e.Subject) }
+
+func machineNameOf(m *inventory.Machine) string {
+	if m == nil {
+		return ""
+	}
+	return m.Name
 }
 
 // index notes which rows a finding meets, or shows the other way round. Findings come in the order of their numbers.
@@ -473,13 +489,15 @@ func (e *Expectation) level() Level {
 		return LevelNote
 	case ExpectedPending, ExpectedOneSided:
 		return LevelWarning
+	case OutOfOrder:
+		return LevelWarning
 	case NotObservable:
-		if !e.InView || e.shortOfWindow() {
+		if !e.InView || e.shortOfWindow() || e.Line != nil && !e.Required {
 			return LevelNote
 		}
 		return LevelWarning
 	}
-	if !e.Required || e.Inferred {
+	if !e.Required || e.Inferred || e.Line != nil && e.Line.Mild {
 		level = LevelWarning
 	}
 	return level
@@ -496,6 +514,9 @@ func (e *Expectation) Unjudged() bool {
 }
 
 func expectationID(e *Expectation) string {
+	if e.Line != nil {
+		return lineID(e)
+	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%s", demandKey(e.Rows[0]), e.Class, subjectName(e), e.SubjectEnd))
 	return "E" + hex.EncodeToString(sum[:6])
 }
@@ -526,7 +547,7 @@ func expectationFilter(e *Expectation, own func(*catalog.Row) catalog.Ports) str
 		}
 	}
 	filter := strings.Join(parts, " || ")
-	if e.Subject == nil || len(e.Subject.Addrs) == 0 {
+	if filter == "" || e.Subject == nil || len(e.Subject.Addrs) == 0 {
 		return filter
 	}
 	var addrs []string

@@ -76,6 +76,7 @@ type gather struct {
 	made       slab
 	strangers  *strangers
 	conversing []sorted
+	watch      *watch // nil: nobody asks
 }
 
 // leastShare is how many flows are worth a goroutine of their own.
@@ -101,11 +102,11 @@ func sideBySide(n int, do func(int)) {
 //
 // All flows between two addresses are of one share, so that shares have no conversation in common, and hardly ask each other
 // anything: only which ports somebody is a responder on.
-func (j *judge) conversations(t *capture.Table, window Window, end func(int64) int64) ([]sorted, *strangers) {
+func (j *judge) conversations(t *capture.Table, window Window, end func(int64) int64, w *watch) ([]sorted, *strangers) {
 	all := make([]*gather, shares(t))
 	sideBySide(len(all), func(i int) {
 		all[i] = newGather(j, t, i, len(all))
-		all[i].window, all[i].end = window, end
+		all[i].window, all[i].end, all[i].watch = window, end, w.another()
 		for f := range t.BriefOf(i, len(all)) {
 			all[i].orient(f)
 		}
@@ -128,6 +129,7 @@ func (j *judge) conversations(t *capture.Table, window Window, end func(int64) i
 	var convs [][]sorted
 	for _, g := range all {
 		strangers.merge(g.strangers)
+		w.merge(g.watch)
 		convs = append(convs, g.conversing)
 	}
 	return mergeSorted(convs), strangers
@@ -293,6 +295,7 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 	}
 	c.quoted = c.quoted || has(i, capture.Quoted) && i.Packets > 0
 	c.all.count(h)
+	g.watch.see(f, c, i, r, h)
 	if c.inside != nil && f.Seconds.Intersects(g.window.seconds()) {
 		c.inside.count(h)
 	}

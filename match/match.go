@@ -30,6 +30,9 @@ type Grounds struct {
 	MaxFlows      int            // the cap of the flow tables, for the report; 0: none
 	Sees          []string       // prefixes and machines that every capture sees, as the user says
 	Warnings      []string       // what the report is to say besides, such as that a run was cut off
+	Scenarios     []Play         // what ran, as scenarios say it must look
+	Marker        int64          // when it began, as the operator noted it: nanoseconds since 1970 UTC; 0: not noted
+	Operations    bool           // find the operations that the traffic shows
 }
 
 // Check reports what of the grounds cannot be used, before a packet is read: an operation that no row names or that no
@@ -47,6 +50,11 @@ func Check(g Grounds) error {
 		}
 		if !g.Inventory.Inferred && !x.applicable(op) {
 			return fmt.Errorf("--during %s: none of its rows applies to the machines of %s", op, g.Inventory.Name)
+		}
+	}
+	for i := range g.Scenarios {
+		if err := x.checkPlay(&g.Scenarios[i]); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -114,7 +122,8 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 
 	r.MaxFlows, r.Folded = g.MaxFlows, folded(table)
 
-	convs, strangers := j.conversations(table, g.Window, ends(points))
+	w := newWatch(g.Catalog, &g)
+	convs, strangers := j.conversations(table, g.Window, ends(points), w)
 	r.Recognised = j.recognised(convs, table)
 	if r.Recognised == 0 {
 		r.Talkers = talkers(table)
@@ -124,8 +133,15 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	fs, out := j.findings(convs, g.Window, x)
 	r.OutOfScope = services(out, strangers.services)
 	r.Counts.OutOfScope = len(out) + strangers.count
-	r.Expectations = j.expectations(&g, points, fs)
+	demanded := newExpecter(j, &g, points, fs)
+	r.Expectations = demanded.expectations()
+	if w != nil {
+		w.others(j, table)
+		newStage(demanded, w, r).play()
+	}
+	slices.SortStableFunc(r.Expectations, compareExpectations)
 	r.except(x, fs)
+	r.closeScenarios()
 	r.Scans = scans(fs)
 	r.Findings = plain(fs)
 	r.count()
@@ -338,10 +354,14 @@ func (r *Result) conclude(g *Grounds, judged uint64) {
 		say(4, "%s", damaged)
 	case failing > 0:
 		say(1, "%s at or above %s", plural(failing, "open finding"), g.FailOn)
+	case r.failed() && g.FailOn != LevelNone:
+		say(1, "scenario %s", r.worstScenario(Fail))
 	case r.Recognised == 0:
 		say(3, "no VMware machine was recognised")
 	case g.Inventory.Inferred:
 		say(3, "every role is inferred: declare the machines in an inventory")
+	case r.inconclusive():
+		say(3, "scenario %s", r.worstScenario(Inconclusive))
 	case unjudged > 0:
 		say(3, "%s could not be judged", plural(unjudged, "required expectation"))
 	default:

@@ -308,7 +308,7 @@ type Rest struct {
 // ExpectationVerdict is what became of an expectation.
 type ExpectationVerdict uint8
 
-// The expectation verdicts.
+// The expectation verdicts. Those from GapExceeded on are of lines of scenarios only.
 const (
 	NotApplicable ExpectationVerdict = iota
 	Met
@@ -321,6 +321,12 @@ const (
 	ExpectedOneSided
 	ExpectedAbsent
 	NotObservable
+	GapExceeded
+	TooLittle
+	ForbiddenSeen
+	WrongRole
+	OutOfOrder
+	expectationVerdicts
 )
 
 // String returns the verdict's stable name.
@@ -328,6 +334,7 @@ func (v ExpectationVerdict) String() string {
 	return [...]string{
 		"not-applicable", "met", "not-exercised", "half-open", "attempted-refused", "attempted-unanswered",
 		"seen-other-way", "pending", "one-sided", "absent", "not-observable",
+		"gap-exceeded", "too-little", "forbidden-seen", "wrong-role", "out-of-order",
 	}[v]
 }
 
@@ -388,6 +395,22 @@ type Expectation struct {
 	Disposition Disposition
 	Inferred    bool   // a machine's role is inferred: never more than a warning
 	Filter      string // Wireshark display filter of what was expected
+
+	// Of a line of a scenario only.
+	Scenario int           // index+1 into Result.Scenarios; 0: of none
+	Line     *catalog.Line // nil: of none
+	Detail   string        // what was seen of it, in words
+	First    int64         // its first packet in the window, nanoseconds since 1970 UTC; 0: none
+	Silence  *Silence      // the longest, of a line with a max-gap that has evidence
+}
+
+// ExpectationVerdicts lists the expectation verdicts.
+func ExpectationVerdicts() []ExpectationVerdict {
+	all := make([]ExpectationVerdict, expectationVerdicts)
+	for i := range all {
+		all[i] = ExpectationVerdict(i)
+	}
+	return all
 }
 
 // Bucket returns the bucket of the expectation's verdict.
@@ -486,7 +509,9 @@ type Result struct {
 	OutOfScope   []Service       // busiest first
 	Talkers      []Talker        // busiest first; filled only when no VMware machine was recognised
 	Exceptions   []ExceptionUse
-	Recognised   int // VMware machines of the inventory seen in the captures
+	Scenarios    []ScenarioRun // in the order asked for, then of time
+	Operations   []Operation   // earliest first; only where they were asked for
+	Recognised   int           // VMware machines of the inventory seen in the captures
 	Counts       Counts
 	Warnings     []string
 	Status       int    // exit status by the findings alone: 0, 1, 3, 4 or 70

@@ -27,7 +27,7 @@ type item struct {
 
 // chapters tells a result in report order: undocumented, absent, indeterminate, documented, not judged, exceptions.
 func (t *teller) chapters() []chapter {
-	var all []chapter
+	all := t.scenarioChapters()
 	for _, b := range []match.Bucket{match.Undocumented, match.Absent, match.Indeterminate, match.Documented} {
 		if t.shown.bucket(b) {
 			all = append(all, t.chapter(b))

@@ -21,7 +21,7 @@ func csvHeader() []string {
 		"packets_sent", "packets_received", "bytes_sent", "bytes_received", "first", "last", "evidence_file", "evidence_frame",
 		"rows", "near", "hypotheses", "scan",
 		"class", "subject", "subject_end", "candidates", "required", "in_view", "coverage", "reason", "reason_detail", "remedy",
-		"filter", "segment",
+		"filter", "segment", "scenario", "line", "state", "line_detail",
 	}
 }
 
@@ -106,6 +106,10 @@ func csvExpectation(r *match.Result, e *match.Expectation) map[string]string {
 	}
 	if e.Subject != nil {
 		cells["subject"] = e.Subject.Name
+	}
+	if e.Line != nil {
+		cells["scenario"], cells["line"] = fmt.Sprintf("%s:%d", e.Class.Of, e.Scenario), e.Line.ID
+		cells["state"], cells["line_detail"] = e.State().String(), e.Detail
 	}
 	if e.Inferred {
 		cells["qualifiers"] = match.RoleInferred.Names()[0]

@@ -115,6 +115,9 @@ func (t *teller) expected(s *shortfall) []span {
 	if len(e.Rows) > 0 {
 		line = append(line, span{"  " + rowService(e.Rows[0]), strong})
 	}
+	if e.Line != nil {
+		line = append(line, text("  "+lineTitle(e)))
+	}
 	if e.Inferred {
 		line = append(line, span{"  [role-inferred]", doubt})
 	}
@@ -135,6 +138,9 @@ func (t *teller) parties(s *shortfall) string {
 	others := "any client"
 	if !e.AnyClient {
 		others = some(machineNames(e.Candidates, plane), most, "or")
+	}
+	if e.Subject == nil && len(e.Candidates) == 0 && !e.AnyClient {
+		return "any machine"
 	}
 	if e.Subject == nil && e.AnyClient {
 		return "any client with " + some(machineNames(e.Candidates, plane), most, "or")
@@ -179,7 +185,12 @@ func (t *teller) became(s *shortfall) string {
 	}
 	switch e.Verdict {
 	case match.Met:
+		if e.Line != nil {
+			return joined(Terminal(e.Detail), "seen"+t.tried(e))
+		}
 		return "seen" + t.tried(e)
+	case match.GapExceeded, match.TooLittle, match.ForbiddenSeen, match.WrongRole, match.OutOfOrder:
+		return Terminal(e.Detail) + t.tried(e) + first
 	case match.ExpectedAbsent:
 		return "not one packet of it was seen, and it would have been"
 	case match.NotObservable:
@@ -221,7 +232,9 @@ func (t *teller) tried(e *match.Expectation) string {
 func (t *teller) requirement(e *match.Expectation) string {
 	class := Terminal(e.Class.String())
 	parts := []string{"class " + class}
-	if !e.Required {
+	if e.Line != nil && !e.Required {
+		parts = []string{"no: optional in " + class}
+	} else if !e.Required {
 		parts = []string{"no: " + class + ", but seen elsewhere in this capture"}
 	}
 	if !e.InView {
@@ -251,6 +264,10 @@ func (t *teller) settleExpectation(s *shortfall) string {
 	switch {
 	case e.Bucket() != match.Absent || len(e.Rows) == 0:
 		return ""
+	case e.Line != nil && e.Line.MaxGap.Given() && e.Verdict == match.GapExceeded:
+		return fmt.Sprintf("if more is allowed here, say so: --set %s.max-gap=%s", Terminal(e.Line.ID), e.Silence.Length())
+	case e.Verdict == match.TooLittle && e.Line.MinBytes.Given():
+		return fmt.Sprintf("if less is enough here, say so: --set %s.min-bytes=N", Terminal(e.Line.ID))
 	case e.Class.Kind == catalog.IfUsed && e.Subject != nil:
 		return fmt.Sprintf("if %s takes no part in %s, say so at its machine in the inventory: uses: [-%s]",
 			Terminal(e.Subject.Name), Terminal(e.Class.Of), Terminal(e.Class.Of))

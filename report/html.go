@@ -308,7 +308,7 @@ func (t *teller) glossary() []htmlRemark {
 	for i := range t.r.Expectations {
 		became[t.r.Expectations[i].Verdict] = true
 	}
-	for v := match.NotApplicable; v <= match.NotObservable; v++ {
+	for _, v := range match.ExpectationVerdicts() {
 		if became[v] {
 			add(v.String(), expectationMeaning(v))
 		}

@@ -60,6 +60,8 @@ func JSON(w io.Writer, r *match.Result, o Options) error {
 		return nil
 	})
 	s.array("exceptions", len(r.Exceptions), func(i int) any { return jsonExceptionOf(&r.Exceptions[i]) })
+	s.array("scenarios", len(r.Scenarios), func(i int) any { return jsonScenarioOf(&r.Scenarios[i]) })
+	s.array("operations", len(r.Operations), func(i int) any { return jsonOperationOf(r, o, &r.Operations[i]) })
 	s.array("out_of_scope", len(r.OutOfScope), func(i int) any { return jsonServiceOf(r.OutOfScope[i]) })
 	s.array("talkers", len(r.Talkers), func(i int) any { return jsonTalkerOf(r.Talkers[i]) })
 	s.array("tunnels", len(r.Tunnels), func(i int) any { return jsonTunnelOf(r.Tunnels[i]) })

@@ -217,6 +217,12 @@ func jsonExpectationOf(r *match.Result, e *match.Expectation) *jsonExpectation {
 	if e.Verdict == match.NotObservable {
 		j.Reason = &jsonReason{e.Reason.Code, e.Reason.Detail, e.Reason.Remedy}
 	}
+	if e.Line != nil {
+		j.Scenario, j.Line, j.State, j.Detail, j.First = e.Scenario, e.Line.ID, e.State().String(), e.Detail, instantExact(e.First)
+	}
+	if s := e.Silence; s != nil {
+		j.Silence = &jsonSilence{instantExact(s.Start), instantExact(s.End), s.Length().Seconds(), s.Allowed.Seconds(), s.Blind.Seconds()}
+	}
 	return j
 }
 

@@ -290,6 +290,82 @@ type jsonExpectation struct {
 	Inferred    bool            `json:"inferred"`
 	Disposition jsonDisposition `json:"disposition"`
 	Filter      string          `json:"filter,omitempty"`
+	Scenario    int             `json:"scenario,omitempty"`
+	Line        string          `json:"line,omitempty"`
+	State       string          `json:"state,omitempty"`
+	Detail      string          `json:"detail,omitempty"`
+	First       string          `json:"first,omitempty"`
+	Silence     *jsonSilence    `json:"silence,omitempty"`
+}
+
+// jsonSilence is the longest silence of a line that allows none longer.
+type jsonSilence struct {
+	Start   string  `json:"start"`
+	End     string  `json:"end"`
+	Seconds float64 `json:"seconds"`
+	Allowed float64 `json:"allowed_seconds"`
+	Blind   float64 `json:"blind_seconds"`
+}
+
+type jsonBinding struct {
+	Variable string   `json:"variable"`
+	Machines []string `json:"machines"`
+	By       string   `json:"by"`
+}
+
+type jsonScenario struct {
+	Scenario   int           `json:"scenario"`
+	Name       string        `json:"name"`
+	Title      string        `json:"title"`
+	File       string        `json:"file"`
+	Verdict    string        `json:"verdict"`
+	Why        string        `json:"why"`
+	Remedy     string        `json:"remedy,omitempty"`
+	Operation  int           `json:"operation,omitempty"`
+	Start      string        `json:"start"`
+	End        string        `json:"end"`
+	Known      bool          `json:"start_known"`
+	Bindings   []jsonBinding `json:"bindings"`
+	CannotShow []string      `json:"cannot_show"`
+}
+
+type jsonOperation struct {
+	Operation   int             `json:"operation"`
+	Kind        string          `json:"kind"`
+	Start       string          `json:"start"`
+	End         string          `json:"end"`
+	Seconds     float64         `json:"seconds"`
+	Open        bool            `json:"open"`
+	Source      string          `json:"source"`
+	Target      string          `json:"target,omitempty"`
+	Next        string          `json:"next,omitempty"`
+	NextAt      string          `json:"next_at,omitempty"`
+	Bytes       uint64          `json:"payload_bytes"`
+	Throughput  float64         `json:"bits_per_second"`
+	Connections int             `json:"connections"`
+	Outcome     string          `json:"outcome"`
+	SwitchOver  *jsonSwitchOver `json:"switch_over,omitempty"`
+	Before      []jsonPrecursor `json:"before"`
+	Evidence    *jsonEvidence   `json:"evidence,omitempty"`
+}
+
+// jsonSwitchOver is the announcement that followed an operation, and how long after its end it came.
+type jsonSwitchOver struct {
+	Kind     string        `json:"kind"`
+	Time     string        `json:"time"`
+	MAC      string        `json:"mac"`
+	After    float64       `json:"seconds_after_end"`
+	Evidence *jsonEvidence `json:"evidence,omitempty"`
+}
+
+type jsonPrecursor struct {
+	Initiator jsonEnd  `json:"initiator"`
+	Responder jsonEnd  `json:"responder"`
+	Transport string   `json:"transport"`
+	Port      uint16   `json:"port"`
+	Time      string   `json:"time"`
+	Before    float64  `json:"seconds_before"`
+	Rows      []string `json:"rows"`
 }
 
 type jsonException struct {

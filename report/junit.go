@@ -70,6 +70,9 @@ func JUnit(w io.Writer, r *match.Result, o Options) error {
 		t.junitSuite("flowvet.conversations", t.junitConversations()),
 		t.junitSuite("flowvet.expectations", t.junitExpectations()),
 	}}
+	if len(r.Scenarios) > 0 {
+		report.Suites = append(report.Suites, t.junitSuite("flowvet.scenarios", t.junitScenarios()))
+	}
 	report.Suites[0].Properties = t.junitProperties()
 	for _, s := range report.Suites {
 		report.Tests += s.Tests
@@ -202,6 +205,9 @@ func (t *teller) junitExpectations() []junitCase {
 func (t *teller) junitExpectationName(s *shortfall) string {
 	e := s.members[0]
 	name := t.parties(s)
+	if e.Line != nil {
+		name += ", " + lineTitle(e)
+	}
 	if len(e.Rows) > 0 {
 		name = rowService(e.Rows[0]) + " " + name + " (" + some(rowIDs(e.Rows), listed, "and") + ")"
 	}

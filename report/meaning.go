@@ -38,6 +38,16 @@ func meaning(v match.Verdict) string {
 // expectationMeaning says in one sentence what became of an expectation.
 func expectationMeaning(v match.ExpectationVerdict) string {
 	switch v {
+	case match.GapExceeded:
+		return "Silent for longer than the scenario allows, while the captures heard others."
+	case match.TooLittle:
+		return "Seen, but fewer packets or bytes than the scenario asks for."
+	case match.ForbiddenSeen:
+		return "Seen, though the scenario forbids it at that time."
+	case match.WrongRole:
+		return "Nobody with the right role was seen, but somebody with another role on the same port."
+	case match.OutOfOrder:
+		return "Seen, but before what it should come after."
 	case match.NotApplicable:
 		return "No two machines for it, or its class does not apply."
 	case match.Met:

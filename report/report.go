@@ -89,7 +89,7 @@ func Words() []string {
 	for v := match.OutOfScope; v <= match.UnlistedPort; v++ {
 		words = append(words, v.String())
 	}
-	for v := match.NotApplicable; v <= match.NotObservable; v++ {
+	for _, v := range match.ExpectationVerdicts() {
 		words = append(words, v.String())
 	}
 	slices.Sort(words)
@@ -149,7 +149,7 @@ func (s selection) bucket(b match.Bucket) bool {
 			return true
 		}
 	}
-	for v := match.NotApplicable; v <= match.NotObservable; v++ {
+	for _, v := range match.ExpectationVerdicts() {
 		if v.Bucket() == b && slices.Contains(s.only, v.String()) {
 			return true
 		}

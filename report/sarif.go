@@ -150,7 +150,7 @@ func sarifRules() []sarifRule {
 	for v := match.DocumentedBroad; v <= match.UnlistedPort; v++ {
 		add(v.String(), meaning(v), v.Level().String(), v.Bucket().String())
 	}
-	for v := match.ExpectedHalfOpen; v <= match.NotObservable; v++ {
+	for _, v := range match.ExpectationVerdicts()[match.ExpectedHalfOpen:] {
 		level := "error"
 		if v.Bucket() == match.Indeterminate {
 			level = "warning"

@@ -31,6 +31,7 @@ const (
 	entryColumn  = 9
 	detailIndent = 4
 	detailColumn = 9
+	lineColumn   = 17 // of the lines of a scenario
 )
 
 // reporter is one text report being written.
@@ -60,6 +61,7 @@ func Text(w io.Writer, r *match.Result, o Options) error {
 	t := &reporter{paper: newPaper(w, o.Width, o.Color), teller: newTeller(r, o)}
 	t.header()
 	t.nobody()
+	t.told(t.scenarioChapters())
 	t.findings(match.Undocumented)
 	t.expectations(match.Absent)
 	t.indeterminate()
@@ -70,6 +72,16 @@ func Text(w io.Writer, r *match.Result, o Options) error {
 	t.conservation()
 	t.summary()
 	return t.Flush()
+}
+
+// told prints chapters that are nothing but lines.
+func (t *reporter) told(all []chapter) {
+	for _, c := range all {
+		t.section(c.title, c.what)
+		for _, l := range c.lines {
+			t.item(entryIndent, lineColumn, span{l.label, quiet}, l.body...)
+		}
+	}
 }
 
 // section prints a heading with what stands under it.

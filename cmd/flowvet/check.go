@@ -29,6 +29,8 @@ Examples:
       judge many as one, without what was accepted
   flowvet check move.pcap --inventory lab.yaml --during vmotion --window 2015-10-21T10:00:00Z/2015-10-21T10:05:00Z
       was everything there that a vMotion needs, while it ran?
+  flowvet check move.pcap --inventory lab.yaml --scenario vmotion --bind SRC=esx01 --bind DST=esx02
+      did it go as a vMotion must? flowvet scenario lists what else there is
   flowvet check lab.pcap --inventory lab.yaml --format text --format json=report.json --format csv=report.csv
       several formats in one run
   flowvet check lab.pcap --inventory lab.yaml -f 'host 10.0.0.5 and not port 22'
@@ -49,6 +51,7 @@ type checkFlags struct {
 	asOf          string
 	during        []string
 	window        string
+	scenario      scenarioFlags
 	captureFilter string
 	filter        filterFlags
 	sees          []string
@@ -70,6 +73,7 @@ func (f *checkFlags) bind(flags *flagSet) {
 	flags.StringVar(&f.asOf, "as-of", "", "the `TIME` (RFC 3339) at which exceptions are looked at (default now)")
 	flags.StringArrayVar(&f.during, "during", nil, "an `OPERATION` that ran, such as vmotion: its rows are required (repeatable)")
 	flags.StringVar(&f.window, "window", "", "when it ran: `START/END`, both in RFC 3339 (default: the whole capture)")
+	f.scenario.bind(flags)
 	f.filter.bind(flags, "judge")
 	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, where the file does not say")
 	flags.StringArrayVar(&f.sees, "sees", nil, "a prefix, address or machine (`WHAT`) that the captures are known to see (repeatable)")
@@ -204,7 +208,7 @@ func (f *checkFlags) grounds() (g match.Grounds, err error) {
 	if g.AsOf, err = asOf(f.asOf); err != nil {
 		return g, err
 	}
-	if g.Window, err = window(f.window, f.during); err != nil {
+	if g.Window, err = window(f.window, len(f.during) > 0 || f.scenario.given()); err != nil {
 		return g, err
 	}
 	if g.Catalog, err = loadCatalog(!f.noBuiltin, f.catalogs); err != nil {
@@ -222,6 +226,9 @@ func (f *checkFlags) grounds() (g match.Grounds, err error) {
 		if g.Exceptions, err = loadExceptions(f.exceptions, g.Catalog, g.Inventory); err != nil {
 			return g, err
 		}
+	}
+	if g.Scenarios, g.Marker, err = f.scenario.load(g.Catalog); err != nil {
+		return g, err
 	}
 	g.During, g.CaptureFilter, g.Sees, g.MaxFlows = f.during, f.captureFilter, f.sees, f.maxFlows
 	return g, check(g)
@@ -241,7 +248,7 @@ func check(g match.Grounds) error {
 
 // files returns the files of the user's that an output must not overwrite.
 func (f *checkFlags) files() []string {
-	return slices.Concat(f.catalogs, []string{f.inventory, f.exceptions, f.filter.dump})
+	return slices.Concat(f.catalogs, []string{f.inventory, f.exceptions, f.filter.dump, f.scenario.file()})
 }
 
 // exceptionsMax is one byte more than an exceptions file may have: enough to see that it is too large.
@@ -299,12 +306,12 @@ func instant(flag, text string) (time.Time, error) {
 }
 
 // window reads --window. Its end is inclusive.
-func window(text string, during []string) (w match.Window, err error) {
+func window(text string, ran bool) (w match.Window, err error) {
 	if text == "" {
 		return w, nil
 	}
-	if len(during) == 0 {
-		return w, usagef("--window says when an operation ran: name it with --during")
+	if !ran {
+		return w, usagef("--window says when an operation ran: name it with --during or --scenario")
 	}
 	from, to, ok := strings.Cut(text, "/")
 	if !ok {

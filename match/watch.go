@@ -1,0 +1,195 @@
+package match
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"flowvet/capture"
+	"flowvet/catalog"
+	"flowvet/inventory"
+)
+
+// watch keeps, while flows become conversations, what scenarios and operations ask of single connections and single
+// machines. A nil watch keeps nothing.
+type watch struct {
+	ports     map[proto]bool // of which single flows are kept
+	strands   []strand
+	uncounted int // strands beyond maxStrands
+	voices    map[*inventory.Machine]*voice
+}
+
+// maxStrands caps the flows that a watch keeps: the earliest. A scenario that would need more says so.
+const maxStrands = 65536
+
+// strand is one flow of a conversation.
+type strand struct {
+	key            key
+	first, last    int64
+	sent, received capture.Side // of initiator and responder
+	seconds        capture.Seconds
+	connections    int
+	outcome        Outcome
+	oneWay         bool // succeeded after all, where the row is one-way by nature
+}
+
+// began reports whether the strand's first packet is the first of its connection: its SYN was seen, or it has none.
+func (s *strand) began() bool { return s.key.proto != capture.TCP || has(&s.sent, capture.SYN) }
+
+// payload returns the bytes of both directions above the transport header.
+func (s *strand) payload() uint64 { return s.sent.Content + s.received.Content }
+
+// voice is when a machine spoke: in all its frames, and in those of its management network.
+type voice struct{ all, mgmt []capture.Run }
+
+// newWatch watches for what the lines of scenarios and the operations ask.
+func newWatch(c *catalog.Catalog, g *Grounds) *watch {
+	if !g.Operations && len(g.Scenarios) == 0 {
+		return nil
+	}
+	w := &watch{ports: map[proto]bool{}, voices: map[*inventory.Machine]*voice{}}
+	for _, r := range c.Rows {
+		if r.Class == vmotionClass || r.Class == ftClass {
+			w.follow(r, g)
+		}
+	}
+	for _, play := range g.Scenarios {
+		for _, l := range play.Scenario.Lines {
+			for _, r := range l.Rows {
+				w.follow(r, g)
+			}
+		}
+	}
+	return w
+}
+
+// The classes of the rows by which operations are found.
+var (
+	vmotionClass = catalog.Class{Kind: catalog.During, Of: "vmotion"}
+	ftClass      = catalog.Class{Kind: catalog.IfUsed, Of: "ft"}
+)
+
+// follow watches the ports of a row. Of heartbeats every datagram is a flow of its own, and tells no more than their
+// conversation; a broad row is evidence of nothing.
+func (w *watch) follow(r *catalog.Row, g *Grounds) {
+	if r.Ports.Broad() || r.OneWay && r.Period > 0 && r.Class.Kind == catalog.Always {
+		return
+	}
+	ports := r.Ports
+	if own, moved := g.Inventory.Ports[r.ID]; moved {
+		ports = catalog.Ports{Lo: own, Hi: own}
+	}
+	for _, t := range []capture.Proto{capture.TCP, capture.UDP} {
+		if !r.Transport.Has(transportOf(t)) {
+			continue
+		}
+		for port := int(ports.Lo); port <= int(ports.Hi); port++ {
+			w.ports[proto{t, uint16(port)}] = true
+		}
+	}
+}
+
+// see notes a flow of a conversation.
+func (w *watch) see(f *capture.Flow, k key, c *conv, i, r *capture.Side, h happening) {
+	if w == nil {
+		return
+	}
+	w.hear(c.i, i, f.Seconds)
+	w.hear(c.r, r, f.Seconds)
+	if !w.ports[proto{k.proto, k.port}] || i.Packets+r.Packets == 0 {
+		return
+	}
+	s := strand{
+		key: k, sent: *i, received: *r, seconds: slices.Clone(f.Seconds), connections: len(i.ISNs), outcome: h.outcome, oneWay: h.oneWay,
+	}
+	s.sent.ISNs, s.received.ISNs = nil, nil
+	s.first, s.last = span(i, r)
+	w.strands = append(w.strands, s)
+	if len(w.strands) >= 2*maxStrands {
+		w.settle()
+	}
+}
+
+// span returns the times of the first and last packet of two sides.
+func span(a, b *capture.Side) (first, last int64) {
+	switch {
+	case a.Packets == 0:
+		return b.First, b.Last
+	case b.Packets == 0:
+		return a.First, a.Last
+	}
+	return min(a.First, b.First), max(a.Last, b.Last)
+}
+
+// settle sorts the strands and keeps the earliest.
+func (w *watch) settle() {
+	slices.SortFunc(w.strands, func(a, b strand) int {
+		return cmp.Or(cmp.Compare(a.first, b.first), compareKeys(a.key, b.key), cmp.Compare(a.last, b.last))
+	})
+	if n := len(w.strands); n > maxStrands {
+		w.uncounted += n - maxStrands
+		w.strands = w.strands[:maxStrands:maxStrands]
+	}
+}
+
+func compareKeys(a, b key) int {
+	return cmp.Or(a.initiator.Compare(b.initiator), a.responder.Compare(b.responder), cmp.Compare(a.proto, b.proto),
+		cmp.Compare(a.port, b.port), cmp.Compare(a.segment, b.segment))
+}
+
+// hear notes when a machine's side of a flow spoke: at most in the flow's seconds between its first and last packet, which
+// never makes a machine silent that was not.
+func (w *watch) hear(e *end, s *capture.Side, seconds capture.Seconds) {
+	if e.machine == nil || s.Packets == 0 {
+		return
+	}
+	v := w.voices[e.machine]
+	if v == nil {
+		v = &voice{}
+		w.voices[e.machine] = v
+	}
+	runs := seconds.Within(Window{s.First, s.Last}.seconds())
+	v.all = append(v.all, runs...)
+	if !special(e.placed.Plane) {
+		v.mgmt = append(v.mgmt, runs...)
+	}
+}
+
+// others adds the IP packets that make no flow.
+func (w *watch) others(j *judge, t *capture.Table) {
+	for pair, seconds := range t.Others {
+		if e := j.end(pair.From); e.machine != nil {
+			if w.voices[e.machine] == nil {
+				w.voices[e.machine] = &voice{}
+			}
+			v := w.voices[e.machine]
+			v.all = append(v.all, seconds...)
+			if !special(e.placed.Plane) {
+				v.mgmt = append(v.mgmt, seconds...)
+			}
+		}
+	}
+}
+
+// heard returns when a machine spoke: anywhere, and on its management network.
+func (w *watch) heard(m *inventory.Machine) (all, mgmt capture.Seconds) {
+	v := w.voices[m]
+	if v == nil {
+		return nil, nil
+	}
+	return united(v.all), united(v.mgmt)
+}
+
+// united makes a set of runs in any order.
+func united(runs []capture.Run) capture.Seconds {
+	runs = slices.Clone(runs)
+	slices.SortFunc(runs, func(a, b capture.Run) int { return cmp.Compare(a.First, b.First) })
+	var set capture.Seconds
+	for _, r := range runs {
+		set.AddRun(r)
+	}
+	return set
+}
+
+// nanos returns the moment at which a second begins.
+func nanos(second int64) int64 { return second * int64(time.Second) }
