@@ -86,12 +86,12 @@ type ClassKind uint8
 
 // The expectation classes of a row.
 const (
-	Optional ClassKind = iota // never expected
-	Always                    // whenever the product is there
-	IfUsed                    // when the service Class.Of is used
-	During                    // while the operation Class.Of runs
-	Internal                  // both ends are one machine, never on a wire
-	InScenario                // by a line of the scenario Class.Of; of no row
+	Optional   ClassKind = iota // never expected
+	Always                      // whenever the product is there
+	IfUsed                      // when the service Class.Of is used
+	During                      // while the operation Class.Of runs
+	Internal                    // both ends are one machine, never on a wire
+	InScenario                  // by a line of the scenario Class.Of; of no row
 )
 
 // Class is a row's expectation class: "always", "if-used:ha", "during:vmotion", "optional", "internal:orchestrator".

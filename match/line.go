@@ -3,6 +3,7 @@ package match
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -191,13 +192,12 @@ func (a *act) nowhere(e Expectation, from, to []*inventory.Machine) Expectation 
 // collectLine gathers what the captures hold of a line within a window.
 func (a *act) collectLine(l *catalog.Line, from, to []*inventory.Machine, w Window) seenOf {
 	var seen seenOf
-	wanted := map[key]*judged{}
+	wanted := map[*conv]bool{}
 	for _, i := range a.lineFindings(a.met, l, from, to) {
 		f := a.findings[i]
 		seen.seconds = seen.seconds.Union(f.Seconds)
-		k := key{f.Initiator, f.Responder, f.Proto, f.Port, f.Segment}
 		if a.watch.ports[proto{f.Proto, f.Port}] {
-			wanted[k] = f
+			wanted[f] = true
 			continue
 		}
 		if l.New || !f.Seconds.Intersects(w.seconds()) {
@@ -209,15 +209,14 @@ func (a *act) collectLine(l *catalog.Line, from, to []*inventory.Machine, w Wind
 	}
 	for i := range a.watch.strands {
 		st := &a.watch.strands[i]
-		f := wanted[st.key]
-		if f == nil || !st.within(w, l.New) {
+		if !wanted[st.c] || !st.within(w, l.New) {
 			continue
 		}
-		outcome := a.outcomeOf(f, st)
-		if f.Verdict == DirectionUnconfirmed {
+		outcome := st.became()
+		if st.c.Verdict == DirectionUnconfirmed {
 			outcome = min(outcome, OneSided)
 		}
-		seen.add(a.at[st.key], outcome, max(st.first, w.Start), st.began() && st.first >= w.Start)
+		seen.add(a.at[st.c], outcome, max(st.first, w.Start), st.began() && st.first >= w.Start)
 		seen.strands = append(seen.strands, st)
 		seen.packets += st.sent.Packets + st.received.Packets
 		seen.payload += st.payload()
@@ -228,7 +227,7 @@ func (a *act) collectLine(l *catalog.Line, from, to []*inventory.Machine, w Wind
 }
 
 // outcome is that of the whole conversation; one whose direction is not confirmed is never a pass.
-func (f *judged) outcome() Outcome {
+func (f *conv) outcome() Outcome {
 	if f.Verdict == DirectionUnconfirmed {
 		return min(f.Outcome, OneSided)
 	}
@@ -443,15 +442,15 @@ func (a *act) otherRole(e *Expectation, from, to []*inventory.Machine) bool {
 		return false
 	}
 	f := a.findings[e.Evidence[0]]
-	e.Verdict, e.Detail = WrongRole, fmt.Sprintf("%s -> %s %d/%s is %s", nameOrAddr(f.i), nameOrAddr(f.r), f.Port, f.Proto, f.Verdict)
+	e.Verdict, e.Detail = WrongRole, fmt.Sprintf("%s -> %s %d/%s is %s", nameOrAddr(f.i, f.Initiator), nameOrAddr(f.r, f.Responder), f.Port, f.Proto, f.Verdict)
 	return true
 }
 
-func nameOrAddr(e *end) string {
+func nameOrAddr(e *end, a netip.Addr) string {
 	if e.machine != nil {
 		return e.machine.Name
 	}
-	return e.addr.String()
+	return a.String()
 }
 
 // announcement judges a line that asks for a RARP or gratuitous ARP frame. That there was none can never be proven: such
@@ -515,7 +514,7 @@ func (a *act) startShown(e *Expectation) bool {
 		}
 		for n := range a.watch.strands {
 			st := &a.watch.strands[n]
-			if a.at[st.key] == i && st.key == (key{f.Initiator, f.Responder, f.Proto, f.Port, f.Segment}) && !st.began() && st.within(e.Window, false) {
+			if st.c == f && !st.began() && st.within(e.Window, false) {
 				return false
 			}
 		}

@@ -34,11 +34,12 @@ type Operation struct {
 
 // Precursor is a conversation that an operation's hosts took part in before it.
 type Precursor struct {
-	From, To inventory.Placed
-	Proto    capture.Proto
-	Port     uint16
-	At       int64 // its last second before the operation, nanoseconds since 1970 UTC
-	Rows     []*catalog.Row
+	Initiator, Responder netip.Addr
+	From, To             *inventory.Placed
+	Proto                capture.Proto
+	Port                 uint16
+	At                   int64 // its last second before the operation, nanoseconds since 1970 UTC
+	Rows                 []*catalog.Row
 }
 
 // Throughput returns the payload in bits a second; 0 where the operation took no time.
@@ -95,8 +96,8 @@ func (s *stage) strandsOf(class catalog.Class) map[hostPair][]*strand {
 	of := map[hostPair][]*strand{}
 	for i := range s.watch.strands {
 		st := &s.watch.strands[i]
-		f := s.findingOf(st.key)
-		if f == nil || f.i.machine == nil || f.r.machine == nil || f.Bucket() != Documented && f.Verdict != DirectionUnconfirmed {
+		f := st.c
+		if _, found := s.at[f]; !found || f.i.machine == nil || f.r.machine == nil || f.Bucket() != Documented && f.Verdict != DirectionUnconfirmed {
 			continue
 		}
 		if slices.ContainsFunc(f.Rows, func(r *catalog.Row) bool { return r.Class == class }) {
@@ -137,20 +138,20 @@ func (s *stage) vmotion(pair hostPair, strands []*strand, end int64) Operation {
 func (s *stage) measure(o *Operation, pair hostPair, strands []*strand) {
 	var there, back uint64 // from pair.a to pair.b
 	for _, st := range strands {
-		f := s.findingOf(st.key)
+		f := st.c
 		sent, received := st.sent.Content, st.received.Content
 		if f.i.machine == pair.b {
 			sent, received = received, sent
 		}
 		there, back = there+sent, back+received
 		o.Connections += max(1, st.connections)
-		o.Outcome = max(o.Outcome, s.outcomeOf(f, st))
+		o.Outcome = max(o.Outcome, st.became())
 		if ref := firstRef(st); o.Evidence.Frame == 0 || ref.Before(o.Evidence) {
 			o.Evidence = ref
 		}
 	}
 	o.Source, o.Target, o.Bytes = pair.a, pair.b, there
-	if back > there || back == there && s.findingOf(strands[0].key).i.machine == pair.b {
+	if back > there || back == there && strands[0].c.i.machine == pair.b {
 		o.Source, o.Target, o.Bytes = pair.b, pair.a, back
 	}
 }
@@ -311,7 +312,7 @@ func (s *stage) blind(gap capture.Run) int64 {
 
 // inHA reports whether a machine took part in HA at some time.
 func (s *stage) inHA(m *inventory.Machine) bool {
-	return slices.ContainsFunc(s.findings, func(f *judged) bool {
+	return slices.ContainsFunc(s.findings, func(f *conv) bool {
 		return (f.i.machine == m || f.r.machine == m) && slices.ContainsFunc(f.Rows, func(r *catalog.Row) bool {
 			return r.Class == catalog.Class{Kind: catalog.IfUsed, Of: "ha"}
 		})
@@ -343,31 +344,25 @@ func (s *stage) before(o *Operation) {
 			continue
 		}
 		at := min(nanos(in[len(in)-1].Last), o.Start)
-		o.Before = append(o.Before, Precursor{From: f.From, To: f.To, Proto: f.Proto, Port: f.Port, At: max(at, f.First), Rows: f.Rows})
+		o.Before = append(o.Before, Precursor{
+			Initiator: f.Initiator, Responder: f.Responder, From: f.From, To: f.To, Proto: f.Proto, Port: f.Port,
+			At: max(at, f.First), Rows: f.Rows,
+		})
 	}
 	slices.SortStableFunc(o.Before, func(a, b Precursor) int {
-		return cmp.Or(cmp.Compare(b.At, a.At), a.From.Addr.Compare(b.From.Addr), a.To.Addr.Compare(b.To.Addr), cmp.Compare(a.Port, b.Port))
+		return cmp.Or(cmp.Compare(b.At, a.At), a.Initiator.Compare(b.Initiator), a.Responder.Compare(b.Responder), cmp.Compare(a.Port, b.Port))
 	})
 	o.Before = o.Before[:min(len(o.Before), maxPrecursors)]
 }
 
 // operates reports whether a conversation is part of an operation itself.
-func (s *stage) operates(f *judged) bool {
+func (s *stage) operates(f *conv) bool {
 	return slices.ContainsFunc(f.Rows, func(r *catalog.Row) bool { return r.Class == vmotionClass || r.Class == ftClass })
 }
 
-// findingOf returns the finding that a strand belongs to; nil where the conversation is no finding of its own.
-func (s *stage) findingOf(k key) *judged {
-	i, ok := s.at[k]
-	if !ok {
-		return nil
-	}
-	return s.findings[i]
-}
-
-// outcomeOf returns what became of one strand of a conversation.
-func (s *stage) outcomeOf(f *judged, st *strand) Outcome {
-	if st.oneWay && f.Outcome == Success && !has(&st.sent, capture.Quoted) {
+// became returns what became of one strand of a conversation that is judged.
+func (st *strand) became() Outcome {
+	if st.oneWay && st.c.Outcome == Success && !has(&st.sent, capture.Quoted) {
 		return Success
 	}
 	return st.outcome

@@ -97,16 +97,16 @@ type stage struct {
 	*expecter
 	watch       *watch
 	r           *Result
-	at          map[key]int     // findings by conversation
+	at          map[*conv]int   // index into Result.Findings
 	lit         capture.Seconds // when any capture heard any machine
 	first, last int64           // of the captures
 }
 
 func newStage(x *expecter, w *watch, r *Result) *stage {
-	s := &stage{expecter: x, watch: w, r: r, at: map[key]int{}, lit: lit(x.points), first: r.First, last: r.Last}
+	s := &stage{expecter: x, watch: w, r: r, at: map[*conv]int{}, lit: lit(x.points), first: r.First, last: r.Last}
 	w.settle()
 	for i, f := range x.findings {
-		s.at[key{f.Initiator, f.Responder, f.Proto, f.Port, f.Segment}] = i
+		s.at[f] = i
 	}
 	return s
 }

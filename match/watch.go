@@ -24,7 +24,7 @@ const maxStrands = 65536
 
 // strand is one flow of a conversation.
 type strand struct {
-	key            key
+	c              *conv
 	first, last    int64
 	sent, received capture.Side // of initiator and responder
 	seconds        capture.Seconds
@@ -34,7 +34,7 @@ type strand struct {
 }
 
 // began reports whether the strand's first packet is the first of its connection: its SYN was seen, or it has none.
-func (s *strand) began() bool { return s.key.proto != capture.TCP || has(&s.sent, capture.SYN) }
+func (s *strand) began() bool { return s.c.Proto != capture.TCP || has(&s.sent, capture.SYN) }
 
 // payload returns the bytes of both directions above the transport header.
 func (s *strand) payload() uint64 { return s.sent.Content + s.received.Content }
@@ -90,17 +90,17 @@ func (w *watch) follow(r *catalog.Row, g *Grounds) {
 }
 
 // see notes a flow of a conversation.
-func (w *watch) see(f *capture.Flow, k key, c *conv, i, r *capture.Side, h happening) {
+func (w *watch) see(f *capture.Flow, c *conv, i, r *capture.Side, h happening) {
 	if w == nil {
 		return
 	}
 	w.hear(c.i, i, f.Seconds)
 	w.hear(c.r, r, f.Seconds)
-	if !w.ports[proto{k.proto, k.port}] || i.Packets+r.Packets == 0 {
+	if !w.ports[proto{c.Proto, c.Port}] || i.Packets+r.Packets == 0 {
 		return
 	}
 	s := strand{
-		key: k, sent: *i, received: *r, seconds: slices.Clone(f.Seconds), connections: len(i.ISNs), outcome: h.outcome, oneWay: h.oneWay,
+		c: c, sent: *i, received: *r, seconds: slices.Clone(f.Seconds), connections: len(i.ISNs), outcome: h.outcome, oneWay: h.oneWay,
 	}
 	s.sent.ISNs, s.received.ISNs = nil, nil
 	s.first, s.last = span(i, r)
@@ -124,7 +124,7 @@ func span(a, b *capture.Side) (first, last int64) {
 // settle sorts the strands and keeps the earliest.
 func (w *watch) settle() {
 	slices.SortFunc(w.strands, func(a, b strand) int {
-		return cmp.Or(cmp.Compare(a.first, b.first), compareKeys(a.key, b.key), cmp.Compare(a.last, b.last))
+		return cmp.Or(cmp.Compare(a.first, b.first), compareConversations(&a.c.Conversation, &b.c.Conversation), cmp.Compare(a.last, b.last))
 	})
 	if n := len(w.strands); n > maxStrands {
 		w.uncounted += n - maxStrands
@@ -132,9 +132,41 @@ func (w *watch) settle() {
 	}
 }
 
-func compareKeys(a, b key) int {
-	return cmp.Or(a.initiator.Compare(b.initiator), a.responder.Compare(b.responder), cmp.Compare(a.proto, b.proto),
-		cmp.Compare(a.port, b.port), cmp.Compare(a.segment, b.segment))
+func compareConversations(a, b *Conversation) int {
+	return cmp.Or(a.Initiator.Compare(b.Initiator), a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto),
+		cmp.Compare(a.Port, b.Port), cmp.Compare(a.Segment, b.Segment))
+}
+
+// another returns a watch for the same ports, for one share of the flows.
+func (w *watch) another() *watch {
+	if w == nil {
+		return nil
+	}
+	return &watch{ports: w.ports, voices: map[*inventory.Machine]*voice{}}
+}
+
+// merge adds what the watch of a share has seen.
+func (w *watch) merge(o *watch) {
+	if w == nil {
+		return
+	}
+	w.strands = append(w.strands, o.strands...)
+	w.uncounted += o.uncounted
+	for m, heard := range o.voices {
+		v := w.voice(m)
+		v.all = append(v.all, heard.all...)
+		v.mgmt = append(v.mgmt, heard.mgmt...)
+	}
+}
+
+// voice returns what was heard of a machine, to be added to.
+func (w *watch) voice(m *inventory.Machine) *voice {
+	v := w.voices[m]
+	if v == nil {
+		v = &voice{}
+		w.voices[m] = v
+	}
+	return v
 }
 
 // hear notes when a machine's side of a flow spoke: at most in the flow's seconds between its first and last packet, which
@@ -143,12 +175,11 @@ func (w *watch) hear(e *end, s *capture.Side, seconds capture.Seconds) {
 	if e.machine == nil || s.Packets == 0 {
 		return
 	}
-	v := w.voices[e.machine]
-	if v == nil {
-		v = &voice{}
-		w.voices[e.machine] = v
-	}
-	runs := seconds.Within(Window{s.First, s.Last}.seconds())
+	w.voice(e.machine).add(e, seconds.Within(Window{s.First, s.Last}.seconds()))
+}
+
+// add notes when a machine spoke from one of its addresses.
+func (v *voice) add(e *end, runs capture.Seconds) {
 	v.all = append(v.all, runs...)
 	if !special(e.placed.Plane) {
 		v.mgmt = append(v.mgmt, runs...)
@@ -159,14 +190,7 @@ func (w *watch) hear(e *end, s *capture.Side, seconds capture.Seconds) {
 func (w *watch) others(j *judge, t *capture.Table) {
 	for pair, seconds := range t.Others {
 		if e := j.end(pair.From); e.machine != nil {
-			if w.voices[e.machine] == nil {
-				w.voices[e.machine] = &voice{}
-			}
-			v := w.voices[e.machine]
-			v.all = append(v.all, seconds...)
-			if !special(e.placed.Plane) {
-				v.mgmt = append(v.mgmt, seconds...)
-			}
+			w.voice(e.machine).add(e, seconds)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func (t *teller) operation(o *match.Operation) []remark {
 	}
 	for i := range o.Before {
 		b := &o.Before[i]
-		add(fmt.Sprintf("before: %s -> %s %s, %s earlier (%s)", shortName(b.From.Addr, b.From), shortName(b.To.Addr, b.To),
+		add(fmt.Sprintf("before: %s -> %s %s, %s earlier (%s)", shortName(b.Initiator, b.From), shortName(b.Responder, b.To),
 			service(b.Proto, b.Port), exactly(o.Start-b.At), some(rowIDs(b.Rows), listed, "and")))
 	}
 	return lines
@@ -284,7 +284,7 @@ func jsonOperationOf(r *match.Result, o Options, x *match.Operation) *jsonOperat
 	for i := range x.Before {
 		b := &x.Before[i]
 		j.Before = append(j.Before, jsonPrecursor{
-			Initiator: jsonEndOf(b.From.Addr, b.From), Responder: jsonEndOf(b.To.Addr, b.To), Transport: b.Proto.String(), Port: b.Port,
+			Initiator: jsonEndOf(b.Initiator, b.From), Responder: jsonEndOf(b.Responder, b.To), Transport: b.Proto.String(), Port: b.Port,
 			Time: instantExact(b.At), Before: time.Duration(x.Start - b.At).Seconds(), Rows: each(b.Rows, rowID),
 		})
 	}
