@@ -242,6 +242,9 @@ func (w View) covers(captureName string) bool {
 // Such an address is no machine.
 func (v *Inventory) IsBroadcast(a netip.Addr) bool {
 	a = a.Unmap()
+	if !a.Is4() || a.As4()[3]&1 == 0 { // a host's bits are all set: asked of every flow, mostly in vain
+		return false
+	}
 	_, directed := v.index.broadcasts[a]
 	return directed || a == limitedBroadcast()
 }

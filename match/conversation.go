@@ -16,6 +16,7 @@ type conv struct {
 	inside    *tally  // of the flows with packets inside the window; nil where no window is asked for
 	all       tally
 	exchanged uint16 // the lowest of several: see exchangeable
+	fromA     bool   // the lower address is the initiator
 	judged    bool
 	asked     bool // the exceptions have been applied
 	quoted    bool // an ICMP unreachable quotes a packet that was seen

@@ -404,12 +404,28 @@ func name(m *inventory.Machine) string {
 // special reports whether a plane is a network of its own, of which management frames prove nothing.
 func special(plane string) bool { return plane != "" && plane != "mgmt" }
 
+// onPlane is a machine on a plane.
+type onPlane struct {
+	machine *inventory.Machine
+	plane   string
+}
+
 // onPlane returns the addresses of a machine at which a row's traffic is to be witnessed. Only hypervisor hosts have
-// planes: mgmt is every address not tagged otherwise, any other plane the addresses tagged with it.
+// planes: mgmt is every address not tagged otherwise, any other plane the addresses tagged with it. Thousands of places ask.
 func (j *judge) onPlane(m *inventory.Machine, plane string) []netip.Addr {
 	if m == nil {
 		return nil
 	}
+	at := onPlane{m, plane}
+	on, known := j.planes[at]
+	if !known {
+		on = j.findOnPlane(m, plane)
+		j.planes[at] = on
+	}
+	return on
+}
+
+func (j *judge) findOnPlane(m *inventory.Machine, plane string) []netip.Addr {
 	var on []netip.Addr
 	host := slices.ContainsFunc(j.machineEnd(m).roles, func(g inventory.Grant) bool { return j.cat.IsA(g.Role, "hypervisor-host") })
 	for _, a := range m.Addrs {

@@ -150,10 +150,12 @@ func (j *judge) filtered(p *point, row *catalog.Row, src, dst *inventory.Machine
 	if row.Cast.IsValid() {
 		to = nil // it goes to the group
 	}
-	services := rowFlows(row)
-	for _, s := range p.sieves {
-		if r, bad := s.stops(p, services, from, to); bad {
-			return r, true
+	if len(p.sieves) > 0 {
+		services := rowFlows(row)
+		for _, s := range p.sieves {
+			if r, bad := s.stops(p, services, from, to); bad {
+				return r, true
+			}
 		}
 	}
 	if p.info.FilterSuspected != "" && !p.explained(from, to) {

@@ -210,18 +210,19 @@ type parties struct {
 func (x *ruler) leaders(convs []sorted, window Window) leaders {
 	l := leaders{map[parties]bool{}, map[parties]bool{}}
 	for _, s := range convs {
-		c := s.c
-		nfs, ftp := c.Port == 111 || c.Port == 2049, c.Port == 21 && c.Proto == capture.TCP
+		port := s.port()
+		nfs, ftp := port == 111 || port == 2049, port == 21
 		if !nfs && !ftp {
 			continue
 		}
+		c := s.c
 		if x.finding(c, window); c.Bucket() != Documented || c.Outcome != Success {
 			continue
 		}
 		switch p := (parties{c.Initiator, c.Responder, c.Segment}); {
-		case ftp:
+		case ftp && c.Proto == capture.TCP:
 			l.ftp[p] = true
-		case x.hostToNFS(c):
+		case nfs && x.hostToNFS(c):
 			l.nfs[p] = true
 		}
 	}

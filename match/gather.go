@@ -11,35 +11,16 @@ import (
 	"flowvet/capture"
 )
 
-// address is an address as two words, without the pointer that a netip.Addr holds: keys of 40 bytes are hashed in a third of
-// the time, and the garbage collector need not follow them.
-type address struct{ hi, lo uint64 }
-
-func addressOf(a netip.Addr) address {
-	b := a.As16()
-	return address{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
-}
-
-// pair is two addresses of one family in a segment; directed where it says so.
-type pair struct {
-	a, b    address
-	segment capture.Segment
-	is4     bool
-}
-
-func pairOf(a, b netip.Addr, s capture.Segment) pair {
-	return pair{addressOf(a), addressOf(b), s, a.Is4()}
-}
-
-// key is what makes a conversation: initiator and responder, transport and responder's port.
-type key struct {
-	pair
+// otherKey is a conversation of a pair that has another one: the pair's number, who began, transport and responder's port.
+type otherKey struct {
+	pair  uint32
+	fromA bool
 	proto
 }
 
 // pairPort is a port used between two addresses, by either.
 type pairPort struct {
-	pair
+	pair uint32
 	proto
 }
 
@@ -50,14 +31,6 @@ type service struct {
 	proto
 }
 
-// direction is one direction of a pair, of which the lower address is A.
-type direction uint8
-
-const (
-	byA direction = 1 << iota
-	byB
-)
-
 // gather turns flows into conversations: those of one share of the pairs of addresses, while others do the same with theirs.
 type gather struct {
 	*ruler
@@ -67,12 +40,12 @@ type gather struct {
 	window     Window
 	orients    []orientation // by the order of the share's flows
 	open       int           // those not done
-	weak       map[pair]bool
+	pairs      *pairings
+	weak       int // pairs of flows that tell nothing by themselves
 	shared     map[pairPort]int
-	undecided  map[service]bool // ports of flows that are pending
-	serves     map[service]bool // of those, ports that a flow shows to be responders'
-	sighted    map[pair]direction
-	convs      map[key]*conv
+	undecided  map[service]bool   // ports of flows that are pending
+	serves     map[service]bool   // of those, ports that a flow shows to be responders'
+	more       map[otherKey]*conv // conversations of pairs that have several
 	made       slab
 	strangers  *strangers
 	conversing []sorted
@@ -151,9 +124,9 @@ func union[K comparable](all []*gather, of func(*gather) map[K]bool) map[K]bool 
 
 func newGather(j *judge, t *capture.Table, share, of int) *gather {
 	return &gather{
-		ruler: newRuler(j), table: t, share: share, of: of, orients: make([]orientation, 0, t.Len()/of), weak: map[pair]bool{},
-		shared: map[pairPort]int{}, undecided: map[service]bool{}, serves: map[service]bool{}, sighted: map[pair]direction{},
-		convs: map[key]*conv{}, strangers: newStrangers(),
+		ruler: newRuler(j), table: t, share: share, of: of, orients: make([]orientation, 0, t.Len()/of), pairs: newPairings(),
+		shared: map[pairPort]int{}, undecided: map[service]bool{}, serves: map[service]bool{}, more: map[otherKey]*conv{},
+		strangers: newStrangers(),
 	}
 }
 
@@ -170,14 +143,18 @@ func (g *gather) orient(f *capture.Flow) {
 	}
 	g.open++
 	here, there := f.A.Addr(), f.B.Addr()
-	p := pairOf(here, there, f.Segment)
+	n, fresh := g.pairs.number(pairKeyOf(here, there, f.Segment))
+	p := &g.pairs.all[n]
+	if fresh {
+		p.a, p.b = a, b
+	}
+	g.orients[len(g.orients)-1].pair = n
+	p.sighted |= directions(f)
 	if o.pending {
-		g.weak[p] = true
+		p.weak = true
+		g.weak++
 		g.undecided[service{here, f.Segment, proto{f.Proto, f.A.Port()}}] = true
 		g.undecided[service{there, f.Segment, proto{f.Proto, f.B.Port()}}] = true
-	}
-	if !o.foreign {
-		g.sighted[p] |= directions(f)
 	}
 }
 
@@ -194,11 +171,11 @@ func directions(f *capture.Flow) direction {
 }
 
 // saw reports whether any packet went from one end of a flow to the other.
-func (g *gather) saw(f *capture.Flow, way direction) bool {
-	from, to := f.A.Addr(), f.B.Addr()
-	if g.sighted[pairOf(from, to, f.Segment)]&way != 0 {
+func (g *gather) saw(f *capture.Flow, p *pairing, way direction) bool {
+	if p.sighted&way != 0 {
 		return true
 	}
+	from, to := f.A.Addr(), f.B.Addr()
 	if way == byB {
 		from, to = to, from
 	}
@@ -218,17 +195,26 @@ func (g *gather) look() {
 	for f := range g.table.BriefOf(g.share, g.of) {
 		o := g.orients[i]
 		i++
-		if p := pairOf(f.A.Addr(), f.B.Addr(), f.Segment); g.weak[p] {
-			g.shared[pairPort{p, proto{f.Proto, f.A.Port()}}]++
-			if f.B.Port() != f.A.Port() {
-				g.shared[pairPort{p, proto{f.Proto, f.B.Port()}}]++
-			}
+		if g.weak > 0 {
+			g.noteShared(f)
 		}
 		if o.certainty == Certain {
 			if s := (service{g.responder(f, o), f.Segment, proto{f.Proto, o.port}}); g.undecided[s] {
 				g.serves[s] = true
 			}
 		}
+	}
+}
+
+// noteShared counts the ports of a flow of a pair some of whose flows tell nothing by themselves.
+func (g *gather) noteShared(f *capture.Flow) {
+	n, known := g.pairs.find(pairKeyOf(f.A.Addr(), f.B.Addr(), f.Segment))
+	if !known || !g.pairs.all[n].weak {
+		return
+	}
+	g.shared[pairPort{n, proto{f.Proto, f.A.Port()}}]++
+	if f.B.Port() != f.A.Port() {
+		g.shared[pairPort{n, proto{f.Proto, f.B.Port()}}]++
 	}
 }
 
@@ -242,13 +228,13 @@ func (g *gather) settle(f *capture.Flow, o orientation) orientation {
 		if g.serves[service{end, f.Segment, proto{f.Proto, port}}] {
 			return 1 << 30
 		}
-		return g.shared[pairPort{pairOf(a, b, f.Segment), proto{f.Proto, port}}]
+		return g.shared[pairPort{o.pair, proto{f.Proto, port}}]
 	}
 	atA, atB := weight(a, f.A.Port()), weight(b, f.B.Port())
 	if atA == atB || max(atA, atB) < 2 {
 		return o
 	}
-	return orientation{basis: BasisCommonPort, certainty: Likely, fromA: atB > atA, foreign: o.foreign}.at(f)
+	return orientation{basis: BasisCommonPort, certainty: Likely, fromA: atB > atA, foreign: o.foreign, pair: o.pair}.at(f)
 }
 
 // addOpen puts the flows into conversations that orient could not settle by themselves.
@@ -279,7 +265,11 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 		i, r, from, to = r, i, to, from
 		forward, back = back, forward
 	}
-	c := g.conversation(f, o, from.Addr(), to.Addr())
+	p := &g.pairs.all[o.pair]
+	c := g.conversation(p, o, f.Proto)
+	if c.Flows == 0 {
+		c.Initiator, c.Responder, c.Segment = from.Addr(), to.Addr(), f.Segment
+	}
 	c.sum(f, i, r)
 	if port := from.Port(); exchangeable && (!c.exchangeable || port < c.exchanged) {
 		c.exchangeable, c.exchanged = true, port
@@ -287,8 +277,8 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 	c.deciding(o, i, r, from.Port())
 	c.fromFTPData = c.fromFTPData || f.Proto == capture.TCP && from.Port() == 20
 	s := seen{forward: i.Packets > 0, reverse: r.Packets > 0, end: g.end}
-	s.forward = s.forward || g.saw(f, forward)
-	s.reverse = s.reverse || g.saw(f, back)
+	s.forward = s.forward || g.saw(f, p, forward)
+	s.reverse = s.reverse || g.saw(f, p, back)
 	h := happened(f.Proto, i, r, s)
 	if o.basis == BasisUDPReply && h.outcome == OneSided {
 		h = happening{outcome: Success, detail: "inferred"}
@@ -301,35 +291,52 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 	}
 }
 
-// conversation returns the conversation of a flow, made with its first.
-func (g *gather) conversation(f *capture.Flow, o orientation, initiator, responder netip.Addr) *conv {
-	k := key{pairOf(initiator, responder, f.Segment), proto{f.Proto, o.port}}
-	c := g.convs[k]
-	if c != nil {
-		return c
+// conversation returns the conversation of a flow between a pair, made with its first.
+func (g *gather) conversation(p *pairing, o orientation, transport capture.Proto) *conv {
+	fromA := o.fromA || p.itself()
+	is := func(c *conv) bool { return c.fromA == fromA && c.Port == o.port && c.Proto == transport }
+	if p.first != nil && is(p.first) {
+		return p.first
 	}
-	c = g.made.next()
-	c.i, c.r = g.between(f)
-	if !o.fromA {
-		c.i, c.r = c.r, c.i
+	k := otherKey{o.pair, fromA, proto{transport, o.port}}
+	if p.first != nil && g.more[k] != nil {
+		return g.more[k]
 	}
-	c.Initiator, c.Responder, c.Proto, c.Port, c.Segment = initiator, responder, f.Proto, o.port, f.Segment
+	c := g.made.next()
+	if c.i, c.r = p.a, p.b; !fromA {
+		c.i, c.r = p.b, p.a
+	}
+	c.Proto, c.Port, c.fromA = transport, o.port, fromA
 	if !g.window.IsZero() {
 		c.inside = new(tally)
 	}
-	g.convs[k] = c
+	if p.first == nil {
+		p.first = c
+	} else {
+		g.more[k] = c
+	}
 	return c
 }
 
-// slab makes conversations, many at a time.
-type slab struct{ free []conv }
+// slab makes conversations, many at a time, with room for one run of seconds: most have no more.
+type slab struct {
+	made []([]conv)
+	runs []capture.Run
+}
+
+// slabSize is how many conversations are made at a time.
+const slabSize = 256
 
 func (s *slab) next() *conv {
-	if len(s.free) == 0 {
-		s.free = make([]conv, 256)
+	if n := len(s.made); n == 0 || len(s.made[n-1]) == slabSize {
+		s.made = append(s.made, make([]conv, 0, slabSize))
+		s.runs = make([]capture.Run, slabSize)
 	}
-	c := &s.free[0]
-	s.free = s.free[1:]
+	last := &s.made[len(s.made)-1]
+	n := len(*last)
+	*last = (*last)[:n+1]
+	c := &(*last)[n]
+	c.Seconds = s.runs[n : n : n+1]
 	return c
 }
 
@@ -343,12 +350,24 @@ type sorted struct {
 // beyond is the hi of what the words cannot tell: such conversations are held against each other whole, and come last.
 const beyond = 1<<64 - 1
 
-func place4(k *key) (hi, lo uint64) {
-	if !k.is4 {
-		return beyond, 0
+// placed gives a conversation its place.
+func placed(c *conv) sorted {
+	if !c.Initiator.Is4() {
+		return sorted{beyond, 0, c}
 	}
-	initiator, responder := k.a.lo&0xffff_ffff, k.b.lo&0xffff_ffff
-	return initiator<<32 | uint64(k.segment)<<16 | responder>>16, responder<<48 | uint64(k.p)<<40 | uint64(k.port)<<24
+	i, r := c.Initiator.As4(), c.Responder.As4()
+	initiator, responder := uint64(binary.BigEndian.Uint32(i[:])), uint64(binary.BigEndian.Uint32(r[:]))
+	return sorted{
+		initiator<<32 | uint64(c.Segment)<<16 | responder>>16, responder<<48 | uint64(c.Proto)<<40 | uint64(c.Port)<<24, c,
+	}
+}
+
+// port returns the responder's port, of IPv4 without a look into the conversation.
+func (s sorted) port() uint16 {
+	if s.hi == beyond {
+		return s.c.Port
+	}
+	return uint16(s.lo >> 24)
 }
 
 func (s sorted) compare(o sorted) int {
@@ -365,12 +384,13 @@ func (s sorted) compare(o sorted) int {
 
 // sort puts the conversations of the share in order.
 func (g *gather) sort() {
-	g.conversing = make([]sorted, 0, len(g.convs))
-	for k, c := range g.convs {
-		hi, lo := place4(&k)
-		g.conversing = append(g.conversing, sorted{hi, lo, c})
+	g.conversing = make([]sorted, 0, slabSize*len(g.made.made))
+	for _, made := range g.made.made {
+		for i := range made {
+			g.conversing = append(g.conversing, placed(&made[i]))
+		}
 	}
-	g.convs = nil
+	g.made, g.more, g.pairs, g.orients = slab{}, nil, nil, nil
 	slices.SortFunc(g.conversing, sorted.compare)
 }
 

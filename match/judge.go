@@ -16,6 +16,7 @@ type judge struct {
 	machines         map[*inventory.Machine]*end
 	anywhere         map[string]catalog.Cover // by product: what any machine carries
 	ports            *portClasses
+	planes           map[onPlane][]netip.Addr
 	restrictsClients bool
 	sees             view // what the user says every capture sees
 }
@@ -23,6 +24,7 @@ type judge struct {
 func newJudge(c *catalog.Catalog, inv *inventory.Inventory) *judge {
 	return &judge{
 		directory: newDirectory(c, inv), machines: map[*inventory.Machine]*end{}, anywhere: map[string]catalog.Cover{},
+		planes:           map[onPlane][]netip.Addr{},
 		restrictsClients: inv.RestrictsClients(c),
 	}
 }

@@ -19,6 +19,7 @@ type orientation struct {
 	pending   bool   // settled only by what other flows show: common-port or weaker
 	foreign   bool   // between strangers
 	done      bool   // the flow is counted
+	pair      uint32 // the number of its two addresses, in one share; valid iff not done
 }
 
 // transportOf joins the IP protocol number of a flow and the transport set of a row.

@@ -11,14 +11,20 @@ import (
 // strangers is what the flows between addresses that are nobody's add up to. They are out of scope whoever began them, so
 // they need no outcome and no ends of their own: of a capture of 1 M such flows that is four fifths of the judging.
 type strangers struct {
-	conversations map[key]struct{}
+	conversations map[strangerKey]struct{}
 	services      map[proto]*Service
 	count         int // of conversations
 	packets       uint64
 }
 
+// strangerKey is a conversation between strangers; the initiator stands first in the pair.
+type strangerKey struct {
+	pair pairKey
+	proto
+}
+
 func newStrangers() *strangers {
-	return &strangers{conversations: map[key]struct{}{}, services: map[proto]*Service{}}
+	return &strangers{conversations: map[strangerKey]struct{}{}, services: map[proto]*Service{}}
 }
 
 // add counts a flow.
@@ -33,7 +39,7 @@ func (s *strangers) add(f *capture.Flow, o orientation) {
 	service.Packets += packets
 	s.packets += packets
 	known := len(s.conversations)
-	if s.conversations[key{pairOf(from, to, f.Segment), k}] = struct{}{}; len(s.conversations) > known {
+	if s.conversations[strangerKey{pairKeyOf(from, to, f.Segment), k}] = struct{}{}; len(s.conversations) > known {
 		service.Conversations++
 		s.count++
 	}

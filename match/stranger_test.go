@@ -87,10 +87,16 @@ func randomFlow(rng *rand.Rand) capture.Flow {
 	}
 	m := rng.IntN(len(addrs))
 	n := m + rng.IntN(len(addrs)-m)
+	if is4 := func(n int) bool { return netip.MustParseAddr(addrs[n]).Is4() }; is4(m) != is4(n) {
+		n = m // a flow is of one family
+	}
 	g := &forger{rng: rng, at: int64(rng.IntN(100)) * 1e9}
 	f := g.flow(end(m), end(n))
 	if rng.IntN(2) == 0 {
 		f = g.flow(end(n), end(m))
+	}
+	if f.A.Compare(f.B) > 0 { // as in any table
+		f.A, f.B, f.FromA, f.FromB = f.B, f.A, f.FromB, f.FromA
 	}
 	switch rng.IntN(8) {
 	case 0:
