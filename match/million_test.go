@@ -34,6 +34,7 @@ func (w *wire) handshake(client, server netip.Addr, from, to uint16) {
 
 // BenchmarkJudgeMillion answers how long the judging of 1 M conversations takes, against 343 rows and 5,000 machines.
 func BenchmarkJudgeMillion(b *testing.B) {
+	rows := catalog.Default().Rows
 	for _, kind := range []struct {
 		name string
 		talk func(w *wire, s *site, rng *rand.Rand, i int)
@@ -45,7 +46,6 @@ func BenchmarkJudgeMillion(b *testing.B) {
 			w.handshake(ipv4(20<<24+uint32(i)), s.addrs[i%1000*5], 1024, 443)
 		}},
 		{"mixed", func(w *wire, s *site, rng *rand.Rand, i int) { // any two machines, on any row's port
-			rows := catalog.Default().Rows
 			w.handshake(s.addrs[rng.IntN(5000)], s.addrs[rng.IntN(5000)], uint16(1024+i%60_000), rows[rng.IntN(len(rows))].Ports.Lo)
 		}},
 	} {
