@@ -57,6 +57,7 @@ type loader struct {
 	roles    map[Role]place    // declared in a user's file
 	products map[string]place  // declared in a user's file
 	origin   map[string]Origin // the document that a file names
+	base     *Catalog          // whose roles and products are there already; nil for the embedded catalogue itself
 }
 
 // place is a line of a file.
@@ -82,7 +83,7 @@ func newLoader(builtin bool) *loader {
 		}
 	}
 	return &loader{
-		catalog: c, places: make(map[*Row]place),
+		base: base, catalog: c, places: make(map[*Row]place),
 		roles: make(map[Role]place), products: make(map[string]place), origin: make(map[string]Origin),
 	}
 }
@@ -195,6 +196,10 @@ func (l *loader) whereIs(r *Row) string {
 
 // indexNames makes roles and products known to the rows; false when a chain of them has no end.
 func (l *loader) indexNames() bool {
+	if l.base != nil && len(l.roles)+len(l.products) == 0 {
+		l.catalog.roles, l.catalog.products = l.base.roles, l.base.products.unused()
+		return true
+	}
 	var role Role
 	if l.catalog.roles, role = newRoles(l.catalog.Roles); role != "" {
 		at := l.roles[role]

@@ -86,6 +86,13 @@ func newProducts(list []Product) (ps *products, circular string) {
 	return ps, ""
 }
 
+// unused returns the same look-ups before any row was seen.
+func (ps *products) unused() *products {
+	fresh := *ps
+	fresh.used = make(map[string]bool, len(ps.named))
+	return &fresh
+}
+
 // use notes which products the rows speak of.
 func (ps *products) use(rows []*Row) {
 	printed := make(map[string]bool)
