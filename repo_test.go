@@ -26,10 +26,14 @@ var mayImport = map[string][]string{
 	"confine":             {},
 	"inventory":           {"capture", "catalog"},
 	"live":                {"capture", "inventory", "match", "report"},
+	"live/alert":          {"live", "match", "report"},
+	"live/evidence":       {"capture", "live", "match", "report"},
+	"live/metrics":        {"capture", "live", "match"},
+	"live/systemd":        {"capture", "live"},
 	"match":               {"capture", "capture/filter", "catalog", "inventory"},
 	"report":              {"capture", "catalog", "inventory", "match"},
 	"rules":               {"catalog", "inventory", "match", "report"},
-	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "inventory", "live", "match", "report", "rules"},
+	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "inventory", "live", "live/alert", "live/evidence", "live/metrics", "live/systemd", "match", "report", "rules"},
 }
 
 // mayUse says which packages may import a library.
@@ -43,8 +47,8 @@ var mayUse = map[string][]string{
 	"golang.org/x/sys":           {"capture", "confine"},
 	"kernel.org/pub/linux/libs":  {"confine"},
 	"golang.org/x/term":          {"cmd/flowvet"},
-	"net":                        {"capture/capturetest"},
-	"net/http":                   {},
+	"net":                        {"capture/capturetest", "live/alert", "live/metrics", "live/systemd"},
+	"net/http":                   {"live/alert", "live/metrics"},
 	"os/exec":                    {},
 }
 

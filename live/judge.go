@@ -31,6 +31,9 @@ func (s *Session) judge(l *look, grounds match.Grounds, due Cause) {
 		return
 	}
 	j := &Judgement{Cause: due, At: began, Result: result, Captures: captures, Standing: standing(result)}
+	for _, c := range captures {
+		j.Flows += c.Table.Len()
+	}
 	l.judgement = j
 	if due != "" {
 		l.published = due

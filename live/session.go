@@ -74,6 +74,7 @@ type Judgement struct {
 	Result   *match.Result
 	Captures []*capture.Capture // valid until the next judgement begins
 	Standing *Standing
+	Flows    int    // told apart
 	News     []News // against the judgement before
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -127,19 +129,30 @@ func (p *program) watch(f *liveFlags) (int, error) {
 	options.File = uint32(len(past.captures))
 	grounds.Warnings = past.warnings
 
+	told, err := p.newTeller(&f.tell, view)
+	if err != nil {
+		return statusUsage, err
+	}
+	defer told.close()
+	if told.recorder != nil {
+		options.Tap = told.recorder.Tap
+	}
 	source, err := capture.OpenLive(options)
 	if err != nil {
 		return statusLost, err
 	}
 	defer source.Close()
+	told.notifier.Ready()
 	view.log.Info("capturing", "interface", f.port.name, "catalogue", grounds.Catalog.Sources[0].SHA256)
 	out := &publisher{program: p, flags: f, sinks: sinks, archive: past.archive}
 	session := &live.Session{
 		Source: source, Earlier: past.captures, Grounds: grounds, Orders: orders(p.ctx),
 		Load:     func() (match.Grounds, error) { return f.grounds(p) },
 		Interval: f.run.interval, Stop: f.run.stop, Realert: f.tell.realert,
-		Publish: out.publish, Checkpoint: out.checkpoint(), Watchers: view.watchers, Log: view.log,
+		Publish: out.publish, Checkpoint: out.checkpoint(), Watchers: append(view.watchers, told.watchers...), Log: view.log,
 	}
+	stopping := context.AfterFunc(p.ctx, told.notifier.Stopping)
+	defer stopping()
 	last, err := session.Run(p.ctx)
 	view.close()
 	return p.conclude(f, session, out, last, source.Counters(), err)
@@ -304,6 +317,14 @@ func (p *program) newView(f *liveFlags) (*view, error) {
 	}
 	v.watchers = append(v.watchers, &live.Journal{Log: v.log})
 	return v, nil
+}
+
+// messages is where a line for a person goes: above the cockpit, where there is one.
+func (v *view) messages(p *program) io.Writer {
+	if v.screen != nil {
+		return v.screen
+	}
+	return p.stderr
 }
 
 // shortTime leaves away of a log line what a person at a terminal knows.

@@ -21,7 +21,9 @@ import (
 )
 
 // liveCommands are what the tests of live run beside flowvet: a network namespace is entered by a process.
-func liveCommands() map[string]func() { return map[string]func(){"playstory": playStory} }
+func liveCommands() map[string]func() {
+	return map[string]func(){"playstory": playStory, "askmetrics": askMetrics}
+}
 
 // playStory sends the frames of a story out of an interface, at a multiple of its pace: playstory STORY INTERFACE TIMES.
 func playStory() {
