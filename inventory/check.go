@@ -40,7 +40,7 @@ type owner struct {
 // check makes an inventory from a draft. What is wrong is noted; the inventory is usable only when nothing is.
 func check(p *problems, d draft, c *catalog.Catalog) *Inventory {
 	k := &checker{
-		problems: p, words: newVocabulary(p, c), v: &Inventory{Name: p.file, Ports: map[string]uint16{}},
+		problems: p, words: newVocabulary(p, c), v: &Inventory{Name: p.file, Ports: map[string]uint16{}, VLANs: map[uint16]string{}},
 		owners: map[netip.Addr]owner{}, broadcasts: map[netip.Addr]*Network{}, places: map[string]int{},
 		drafts: map[string]*draftMachine{}, machines: map[string]*Machine{},
 	}
@@ -50,6 +50,7 @@ func check(p *problems, d draft, c *catalog.Catalog) *Inventory {
 		k.machine(i, m, d.hasSites)
 	}
 	k.v.Uses, _ = k.services("", d.uses)
+	k.vlans(d.vlans)
 	k.ports(d.ports)
 	k.segments(d.segments)
 	for _, w := range d.views {
@@ -359,6 +360,21 @@ func (k *checker) ports(list []draftPort) {
 		default:
 			k.v.Ports[row.ID] = uint16(port)
 		}
+	}
+}
+
+// maxVLAN is the highest id of a VLAN (IEEE 802.1Q, 9.6); 0 says that a frame has none.
+const maxVLAN = 4094
+
+func (k *checker) vlans(list []draftVLAN) {
+	for _, d := range list {
+		what := "vlan " + display(d.id.text)
+		id, err := strconv.ParseUint(d.id.text, 10, 16)
+		if err != nil || id == 0 || id > maxVLAN {
+			k.addf(d.id.line, "vlans: %s: an id is a number from 1 to %d", quote(d.id.text), maxVLAN)
+			continue
+		}
+		k.v.VLANs[uint16(id)] = k.plane(what, d.plane)
 	}
 }
 

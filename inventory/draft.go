@@ -17,6 +17,7 @@ type draft struct {
 	sites    []word
 	hasSites bool
 	uses     []word
+	vlans    []draftVLAN
 	ports    []draftPort
 	views    []draftView
 	segments word
@@ -43,6 +44,8 @@ type draftNetwork struct {
 }
 
 type draftPort struct{ row, port word }
+
+type draftVLAN struct{ id, plane word }
 
 type draftView struct {
 	file   word

@@ -31,6 +31,7 @@
 //	sites: [main, recovery]            # when present, a machine's site must be one of them
 //	uses: [dns, ntp, ha]               # services the whole site uses: their rows become required
 //	segments: overlap                  # VLANs use the same addresses: their flows are told apart; else distinct
+//	vlans: {110: vmotion, 120: ft}     # VLANs that are there for one purpose
 //	ports: {R285: 1902}                # the site's own port of a configurable row
 //	capture:                           # what a capture file sees: a glob on its name; prefixes, addresses, machines
 //	  - {file: 'mgmt-*.pcap', sees: [10.20.0.0/24, esx01]}
@@ -127,6 +128,7 @@ type Inventory struct {
 	Networks []*Network
 	Sites    []string          // as declared; empty: machines may name any site
 	Uses     []string          // services the whole site uses
+	VLANs    map[uint16]string // the plane that a VLAN is there for, by its id
 	Ports    map[string]uint16 // the site's own port of a configurable row, by row id
 	Views    []View
 	// Overlapping says that the same addresses may be other hosts in other VLANs.

@@ -35,6 +35,12 @@ func (v *Inventory) WriteYAML(w io.Writer) error {
 	if v.Overlapping {
 		y.line("segments: overlap")
 	}
+	if len(v.VLANs) > 0 {
+		y.line("vlans:")
+	}
+	for _, id := range slices.Sorted(maps.Keys(v.VLANs)) {
+		y.line("  %d: %s", id, scalar(v.VLANs[id]))
+	}
 	if len(v.Ports) > 0 {
 		y.line("ports:")
 	}

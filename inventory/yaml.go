@@ -40,6 +40,7 @@ func readYAML(p *problems, text []byte) draft {
 		},
 		"sites": func(n *yaml.Node) { d.sites, d.hasSites = r.words(n, `"sites"`), true },
 		"uses":  func(n *yaml.Node) { d.uses = r.words(n, `"uses"`) },
+		"vlans": func(n *yaml.Node) { d.vlans = r.vlans(n) },
 		"ports": func(n *yaml.Node) { d.ports = r.ports(n) },
 		"segments": func(n *yaml.Node) {
 			if !isNull(n) {
@@ -298,6 +299,20 @@ func (r yamlReader) ports(n *yaml.Node) []draftPort {
 	r.pairs(n, "ports", func(key, value *yaml.Node) {
 		if w := r.word(value, "ports: the port of "+quote(key.Value)); w.given() {
 			list = append(list, draftPort{row: word{key.Value, key.Line}, port: w})
+		}
+	})
+	return list
+}
+
+func (r yamlReader) vlans(n *yaml.Node) []draftVLAN {
+	var list []draftVLAN
+	if n.Kind != yaml.MappingNode {
+		r.addf(n.Line, `vlans: is %s, not a mapping: write {110: vmotion}`, kind(n))
+		return nil
+	}
+	r.pairs(n, "vlans", func(key, value *yaml.Node) {
+		if w := r.word(value, "vlans: the plane of "+quote(key.Value)); w.given() {
+			list = append(list, draftVLAN{id: word{key.Value, key.Line}, plane: w})
 		}
 	})
 	return list

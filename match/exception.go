@@ -377,7 +377,7 @@ func parsePorts(text string) (catalog.Ports, error) {
 // verdictNames lists every verdict that an exception can select, of conversations and of expectations.
 func verdictNames() []string {
 	var names []string
-	for v := OutOfScope + 1; v < verdicts; v++ {
+	for v := OutOfScope; v < verdicts; v++ {
 		names = append(names, v.String())
 	}
 	for v := ExpectedHalfOpen; v < expectationVerdicts; v++ {

@@ -83,7 +83,7 @@ func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *e
 			in = append(in, failed.close()...)
 			failed = newCrowd(exceptions)
 		}
-		if x.finding(c, window); c.Verdict == OutOfScope {
+		if x.finding(c, window); c.Verdict == OutOfScope && c.Level == LevelNone {
 			out = append(out, s)
 			continue
 		}
@@ -134,6 +134,7 @@ func (x *ruler) finding(c *conv, window Window) {
 	c.From, c.To = c.i.placed, c.r.placed
 	c.Verdict, c.Shown = r.verdict, r.verdict
 	if r.verdict == OutOfScope {
+		x.intrude(c)
 		return
 	}
 	c.rests, c.Rows, c.Allowed, c.Hypotheses = r, r.rows, r.allowed, r.hypotheses
@@ -175,8 +176,9 @@ func (x *ruler) qualify(c *conv, r *ruling, window Window) {
 	mark(c.Basis == BasisSymmetricPort, Undirected)
 	mark(!window.IsZero() && !c.Seconds.Intersects(window.seconds()), OutsideWindow)
 	mark(documented && c.Verdict != DocumentedBroad && x.otherPlane(&r.readings[0], c.question()), OtherPlane)
+	x.intrude(c)
 	switch {
-	case c.Qualifiers.Has(OtherPlane):
+	case c.Qualifiers.Has(OtherPlane) && c.Level < LevelError:
 		c.Level = max(c.Level, LevelWarning)
 	case c.Qualifiers&(RoleInferred|DocumentDisputed) != 0, c.Sent.Packets+c.Received.Packets == 0:
 		c.Level = min(c.Level, LevelWarning)

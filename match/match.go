@@ -144,6 +144,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	r.closeScenarios()
 	r.Scans = scans(fs)
 	r.Findings = plain(fs)
+	r.Segments = segmentUses(g.Inventory, r.Findings)
 	r.count()
 	r.conclude(&g, inConversations)
 	return r, nil

@@ -177,12 +177,14 @@ const (
 	RoleInferred
 	DocumentDisputed
 	Companion
+	ForeignSegment
 	qualifiersEnd
 )
 
 var qualifierNames = [...]string{
 	"client-assumed", "insecure", "direction-inferred", "undirected", "version-unverified", "outside-window",
 	"other-plane", "scan-like", "role-inferred", "document-disputed", "companion",
+	"foreign-segment",
 }
 
 // Names returns the stable names of the set, in a fixed order.
@@ -501,6 +503,7 @@ type Result struct {
 	Captures     []CaptureInfo
 	First, Last  int64
 	Stats        capture.Stats
+	Segments     []SegmentUse    // networks and VLANs that are there for one purpose
 	Tunnels      []Tunnel        // busiest first
 	Events       []capture.Event // earliest first
 	Findings     []*Finding      // sorted: bucket, level, initiator, responder, transport, port
