@@ -32,9 +32,15 @@ func (t *teller) chapters() []chapter {
 		if t.shown.bucket(b) {
 			all = append(all, t.chapter(b))
 		}
+		if c, declared := t.segmentChapter(); declared && b == match.Absent {
+			all = append(all, c)
+		}
 	}
 	if t.shown.narrows() {
 		return all
+	}
+	if t.r.Recognised > 0 {
+		all = append(all, t.insecureChapter())
 	}
 	if lines := t.unjudged(); len(lines) > 0 {
 		c := chapter{title: "Not judged", what: unjudgedMeans}

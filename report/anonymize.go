@@ -316,6 +316,12 @@ func resort(r *match.Result) {
 		}
 		slices.Sort(s.Members)
 	}
+	for _, s := range r.Segments {
+		for k, n := range s.Foreign {
+			s.Foreign[k] = place[n]
+		}
+		slices.Sort(s.Foreign)
+	}
 	for i := range r.Expectations {
 		for k, n := range r.Expectations[i].Evidence {
 			r.Expectations[i].Evidence[k] = place[n]

@@ -136,7 +136,7 @@ func newPage(t *teller) *page {
 	p.Unjudged = t.unjudged()
 	p.Exceptions = t.htmlExceptions()
 	p.Insecure, p.InsecureLeft = t.htmlInsecure()
-	p.NeverUsed = t.neverUsed()
+	p.NeverUsed = t.htmlNeverUsed()
 	p.Conversations, p.ConversationsLeft = t.htmlConversations()
 	p.Glossary = t.glossary()
 	return p
@@ -191,7 +191,7 @@ func verdictWords(r *match.Result) (words, class string) {
 func (p *page) chapters(t *teller) {
 	n := 0
 	for _, c := range t.chapters() {
-		if c.title == "Exceptions" || c.title == "Not judged" {
+		if c.title == "Exceptions" || c.title == "Not judged" || c.title == insecureTitle {
 			continue // they have tables of their own
 		}
 		h := htmlChapter{Title: c.title, What: c.what}

@@ -181,63 +181,28 @@ type htmlInsecure struct {
 
 // htmlInsecure lists the insecure services that were seen.
 func (t *teller) htmlInsecure() (rows []htmlInsecure, more string) {
+	kinds, byKind := t.insecureSeen()
 	n := 0
-	for i := range t.r.Findings {
-		f := t.r.Findings[i]
-		if !f.Qualifiers.Has(match.Insecure) || !t.shown.finding(f) {
-			continue
+	for _, kind := range kinds {
+		for _, f := range byKind[kind] {
+			if n++; n > maxPageRows {
+				continue
+			}
+			rows = append(rows, htmlInsecure{
+				Kind: kind, Service: service(f.Proto, f.Port), From: endName(f.Initiator, f.From), To: endName(f.Responder, f.To),
+				Verdict: f.Verdict.String(), Packets: f.Sent.Packets + f.Received.Packets, Exception: accepted(f),
+			})
 		}
-		if n++; n > maxPageRows {
-			continue
-		}
-		row := htmlInsecure{
-			Kind: t.insecureKind(f), Service: service(f.Proto, f.Port), From: endName(f.Initiator, f.From), To: endName(f.Responder, f.To),
-			Verdict: f.Verdict.String(), Packets: f.Sent.Packets + f.Received.Packets, Exception: "none",
-		}
-		if e := f.Disposition.Exception; e != nil {
-			row.Exception = joined(Terminal(e.ID), controlsOf(e))
-		}
-		rows = append(rows, row)
 	}
-	slices.SortStableFunc(rows, func(a, b htmlInsecure) int { return cmp.Compare(a.Kind, b.Kind) })
 	return rows, left(n-len(rows), "conversation")
 }
 
-// insecureKind names the service by the row that documents it, else by its port.
-func (t *teller) insecureKind(f *match.Finding) string {
-	if len(f.Rows) > 0 && f.Rows[0].Insecure != "" {
-		return Terminal(f.Rows[0].Insecure)
-	}
-	if t.r.Catalog != nil {
-		for _, transport := range []catalog.Transport{catalog.TCP, catalog.UDP} {
-			if strings.EqualFold(transport.String(), f.Proto.String()) {
-				return Terminal(t.r.Catalog.Insecure(transport, f.Port))
-			}
-		}
-	}
-	return ""
-}
-
-// neverUsed lists the insecure rows that document no conversation of these captures. A narrowed report cannot know.
-func (t *teller) neverUsed() []string {
-	if t.r.Catalog == nil || t.shown.narrows() || t.r.Recognised == 0 {
-		return nil
-	}
-	used := map[*catalog.Row]bool{}
-	for i := range t.r.Findings {
-		if f := t.r.Findings[i]; f.Bucket() == match.Documented {
-			for _, row := range f.Rows {
-				used[row] = true
-			}
-		}
-	}
-	var all []string
-	for _, row := range t.r.Catalog.Rows {
-		if row.Insecure != "" && !used[row] {
-			all = append(all, rowLine(row)+" ("+Terminal(row.Insecure)+")")
-		}
-	}
-	return all[:min(len(all), maxPageRows)]
+// htmlNeverUsed lists the insecure rows that nothing used.
+func (t *teller) htmlNeverUsed() []string {
+	unused := t.neverUsed()
+	return each(unused[:min(len(unused), maxPageRows)], func(row *catalog.Row) string {
+		return rowLine(row) + " (" + Terminal(row.Insecure) + ")"
+	})
 }
 
 type htmlConversation struct {
@@ -252,7 +217,7 @@ func (t *teller) htmlConversations() (rows []htmlConversation, more string) {
 	n := 0
 	for i := range t.r.Findings {
 		f := t.r.Findings[i]
-		if f.Bucket() == match.NotJudged || !t.shown.finding(f) {
+		if f.Bucket() == match.NotJudged && f.Level == match.LevelNone || !t.shown.finding(f) {
 			continue
 		}
 		if n++; n > maxPageRows {

@@ -64,8 +64,10 @@ func Text(w io.Writer, r *match.Result, o Options) error {
 	t.told(t.scenarioChapters())
 	t.findings(match.Undocumented)
 	t.expectations(match.Absent)
+	t.segments()
 	t.indeterminate()
 	t.documented()
+	t.insecure()
 	t.notJudged()
 	t.exceptions()
 	t.howToExcept()
@@ -88,6 +90,14 @@ func (t *reporter) told(all []chapter) {
 func (t *reporter) section(title, what string) {
 	t.blank()
 	t.para(0, span{title, heading}, span{"  " + what, quiet})
+}
+
+// printed prints a chapter that has lines only.
+func (t *reporter) printed(c chapter) {
+	t.section(strings.ToUpper(c.title), c.what)
+	for _, l := range c.lines {
+		t.item(entryIndent, headerColumn, span{l.label, quiet}, l.body...)
+	}
 }
 
 // silent reports whether a section can be left out: the report was narrowed, and not to this.
