@@ -52,6 +52,9 @@ func (t *teller) chapters() []chapter {
 	if lines := t.exceptionRemarks(); len(lines) > 0 {
 		all = append(all, chapter{title: "Exceptions", what: count(len(t.r.Exceptions), "exception") + " in use", lines: lines})
 	}
+	if c, asked := t.controlsChapter(); asked {
+		all = append(all, c)
+	}
 	return all
 }
 

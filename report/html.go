@@ -58,6 +58,7 @@ type page struct {
 	Insecure          []htmlInsecure
 	InsecureLeft      string
 	NeverUsed         []string
+	Controls          []htmlControl
 	Conversations     []htmlConversation
 	ConversationsLeft string
 }
@@ -137,6 +138,7 @@ func newPage(t *teller) *page {
 	p.Exceptions = t.htmlExceptions()
 	p.Insecure, p.InsecureLeft = t.htmlInsecure()
 	p.NeverUsed = t.htmlNeverUsed()
+	p.Controls = t.htmlControls()
 	p.Conversations, p.ConversationsLeft = t.htmlConversations()
 	p.Glossary = t.glossary()
 	return p
@@ -191,7 +193,7 @@ func verdictWords(r *match.Result) (words, class string) {
 func (p *page) chapters(t *teller) {
 	n := 0
 	for _, c := range t.chapters() {
-		if c.title == "Exceptions" || c.title == "Not judged" || c.title == insecureTitle {
+		if c.title == "Exceptions" || c.title == "Not judged" || c.title == insecureTitle || c.title == controlsTitle {
 			continue // they have tables of their own
 		}
 		h := htmlChapter{Title: c.title, What: c.what}

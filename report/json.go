@@ -65,6 +65,8 @@ func JSON(w io.Writer, r *match.Result, o Options) error {
 	s.array("segments", len(r.Segments), func(i int) any { return jsonSegmentOf(r, &r.Segments[i]) })
 	insecure := (&teller{r: r, o: o, shown: shown}).jsonInsecures()
 	s.array("insecure", len(insecure), func(i int) any { return insecure[i] })
+	controls := assess(r, o.Controls)
+	s.array("controls", len(controls), func(i int) any { return jsonControlOf(&controls[i]) })
 	s.array("out_of_scope", len(r.OutOfScope), func(i int) any { return jsonServiceOf(r.OutOfScope[i]) })
 	s.array("talkers", len(r.Talkers), func(i int) any { return jsonTalkerOf(r.Talkers[i]) })
 	s.array("tunnels", len(r.Tunnels), func(i int) any { return jsonTunnelOf(r.Tunnels[i]) })

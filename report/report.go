@@ -71,6 +71,8 @@ type Options struct {
 	Machine string   // a machine's name, an address or a prefix; empty: all
 	Only    []string // words of [Words]; empty: all
 
+	Controls []string // frameworks of [catalog.Frameworks] to group by, in text, Markdown, HTML and JSON; empty: no such section
+
 	// Of the reports for people: text, Markdown, HTML.
 	Verbose bool // list documented traffic, every nearest row, display filters, and where each packet went
 	Limit   int  // entries per section; 0 = no limit

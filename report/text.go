@@ -70,6 +70,7 @@ func Text(w io.Writer, r *match.Result, o Options) error {
 	t.insecure()
 	t.notJudged()
 	t.exceptions()
+	t.controls()
 	t.howToExcept()
 	t.conservation()
 	t.summary()

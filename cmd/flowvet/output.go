@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"flowvet/catalog"
 	"flowvet/inventory"
 	"flowvet/match"
 	"flowvet/report"
@@ -26,6 +27,7 @@ type outputFlags struct {
 
 	anonymize    bool
 	anonymizeKey string
+	controls     []string
 }
 
 // bind registers the flags.
@@ -39,6 +41,7 @@ func (f *outputFlags) bind(flags *flagSet) {
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "each documented conversation, and where every packet went")
 	flags.BoolVar(&f.anonymize, "anonymize", false, "hide addresses, names, paths and what people wrote, in every format; networks and roles stay")
 	flags.StringVar(&f.anonymizeKey, "anonymize-key", "", "the same, with pseudonyms made from `KEY`: the same ones in every run (default random)")
+	flags.StringSliceVar(&f.controls, "controls", nil, "add what the traffic says of the controls of a standard: `NAME`, or names with commas, of "+strings.Join(catalog.Frameworks(), ", "))
 	flags.StringVar(&f.color, "color", "auto", "`WHEN` to colour the text report: auto, always or never (default auto)")
 }
 
@@ -75,6 +78,11 @@ func (f *outputFlags) sinks(p *program) ([]sink, error) {
 	}
 	if err := report.CheckOnly(f.only); err != nil {
 		return nil, usagef("--only: %w", err)
+	}
+	for _, name := range f.controls {
+		if err := oneOf("controls", name, catalog.Frameworks()...); err != nil {
+			return nil, err
+		}
 	}
 	var files []sink
 	var bare []string
@@ -150,7 +158,7 @@ func (f *outputFlags) sink(p *program, name string, format report.Format, path s
 		Machine: f.machine,
 		Only:    f.only,
 		Limit:   f.limit,
-		Version: release,
+		Version: release, Controls: f.controls,
 	}}
 }
 
