@@ -22,17 +22,18 @@ type Grounds struct {
 	Inventory     *inventory.Inventory
 	Exceptions    []*Exception
 	AsOf          time.Time
-	During        []string       // operations whose during: rows are required
-	Window        Window         // when the operations ran; zero: the whole of each capture
-	CaptureFilter string         // the filter the captures were made with, as the user says
-	Filter        *filter.Filter // what was applied while reading: capture.Options.Filter; nil for none
-	FailOn        Level          // LevelError, LevelWarning; LevelNone: never fail on findings
-	MaxFlows      int            // the cap of the flow tables, for the report; 0: none
-	Sees          []string       // prefixes and machines that every capture sees, as the user says
-	Warnings      []string       // what the report is to say besides, such as that a run was cut off
-	Scenarios     []Play         // what ran, as scenarios say it must look
-	Marker        int64          // when it began, as the operator noted it: nanoseconds since 1970 UTC; 0: not noted
-	Operations    bool           // find the operations that the traffic shows
+	During        []string                // operations whose during: rows are required
+	Window        Window                  // when the operations ran; zero: the whole of each capture
+	CaptureFilter string                  // the filter the captures were made with, as the user says
+	Filter        *filter.Filter          // what was applied while reading: capture.Options.Filter; nil for none
+	FailOn        Level                   // LevelError, LevelWarning; LevelNone: never fail on findings
+	MaxFlows      int                     // the cap of the flow tables, for the report; 0: none
+	Sees          []string                // prefixes and machines that every capture sees, as the user says
+	Further       func() *catalog.Catalog // the catalogue with the addendum, for advice; nil: none is wanted
+	Warnings      []string                // what the report is to say besides, such as that a run was cut off
+	Scenarios     []Play                  // what ran, as scenarios say it must look
+	Marker        int64                   // when it began, as the operator noted it: nanoseconds since 1970 UTC; 0: not noted
+	Operations    bool                    // find the operations that the traffic shows
 }
 
 // Check reports what of the grounds cannot be used, before a packet is read: an operation that no row names or that no
@@ -146,6 +147,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	r.Findings = plain(fs)
 	r.Segments = segmentUses(g.Inventory, r.Findings)
 	r.count()
+	r.advise(&g)
 	r.conclude(&g, inConversations)
 	return r, nil
 }

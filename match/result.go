@@ -516,6 +516,7 @@ type Result struct {
 	Operations   []Operation   // earliest first; only where they were asked for
 	Recognised   int           // VMware machines of the inventory seen in the captures
 	Counts       Counts
+	Advice       []Advice // what would settle most, in order; none where little is open
 	Warnings     []string
 	Status       int    // exit status by the findings alone: 0, 1, 3, 4 or 70
 	StatusWhy    string // one line

@@ -44,6 +44,7 @@ func JSON(w io.Writer, r *match.Result, o Options) error {
 		s.field("window", jsonWindowOf(r.Window))
 	}
 	s.field("warnings", list(r.Warnings))
+	s.array("advice", len(r.Advice), func(i int) any { return jsonAdviceOf(r.Advice[i]) })
 	s.array("captures", len(r.Captures), func(i int) any { return jsonCaptureOf(&r.Captures[i]) })
 	s.field("stats", jsonStatsOf(&r.Stats))
 	s.array("findings", len(r.Findings), func(i int) any {

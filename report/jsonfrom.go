@@ -20,6 +20,14 @@ func jsonCountsOf(c match.Counts) jsonCounts {
 	}
 }
 
+func jsonAdviceOf(a match.Advice) jsonAdvice {
+	j := jsonAdvice{Kind: a.Kind.String(), Catalog: a.Catalog, Role: string(a.Role), Findings: a.Findings}
+	if a.Addr.IsValid() {
+		j.Address = a.Addr.String()
+	}
+	return j
+}
+
 func jsonCatalogOf(r *match.Result) jsonCatalog {
 	c := jsonCatalog{Sources: []jsonSource{}}
 	if r.Catalog == nil {

@@ -29,6 +29,15 @@ type jsonSource struct {
 	Unofficial bool `json:"unofficial,omitempty"`
 }
 
+// jsonAdvice is a step that would settle findings.
+type jsonAdvice struct {
+	Kind     string `json:"kind"`
+	Catalog  string `json:"catalog,omitempty"`
+	Address  string `json:"address,omitempty"`
+	Role     string `json:"role,omitempty"`
+	Findings int    `json:"findings"`
+}
+
 type jsonCatalog struct {
 	Rows    int          `json:"rows"`
 	Sources []jsonSource `json:"sources"`

@@ -72,6 +72,7 @@ func Text(w io.Writer, r *match.Result, o Options) error {
 	t.exceptions()
 	t.controls()
 	t.howToExcept()
+	t.told(t.adviceChapters())
 	t.conservation()
 	t.summary()
 	return t.Flush()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"flowvet/catalog"
@@ -55,6 +56,21 @@ func loadCatalog(builtin bool, files []string) (*catalog.Catalog, error) {
 		return nil, usageError{err}
 	}
 	return c, nil
+}
+
+// further returns a function that loads the chosen catalogue with the addendum; nil where it is among them.
+func further(builtin bool, files []string) func() *catalog.Catalog {
+	const addendum = "addendum"
+	if slices.Contains(files, addendum) {
+		return nil
+	}
+	return func() *catalog.Catalog {
+		c, err := catalog.Load(builtin, append(slices.Clone(files), addendum)...)
+		if err != nil {
+			return nil // a file of the user's has its own idea of what the addendum declares
+		}
+		return c
+	}
 }
 
 // catalog answers what is documented.

@@ -214,6 +214,7 @@ func (f *checkFlags) grounds() (g match.Grounds, err error) {
 	if g.Catalog, err = loadCatalog(!f.noBuiltin, f.catalogs); err != nil {
 		return g, err
 	}
+	g.Further = further(!f.noBuiltin, f.catalogs)
 	if g.Filter, err = f.filter.load(); err != nil {
 		return g, err
 	}
