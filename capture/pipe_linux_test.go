@@ -1,0 +1,43 @@
+package capture
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestWidenPipe(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	size := func() int {
+		n, err := unix.FcntlInt(r.Fd(), unix.F_GETPIPE_SZ, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	WidenPipe(r)
+	if got := size(); got != pipeSize {
+		t.Errorf("a pipe of %d bytes, want %d", got, pipeSize)
+	}
+	if _, err := unix.FcntlInt(r.Fd(), unix.F_SETPIPE_SZ, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	WidenPipe(r)
+	if got := size(); got != 1<<20 {
+		t.Errorf("a pipe of 1 MiB was made one of %d bytes", got)
+	}
+	file, err := os.Open("pipe_linux_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	WidenPipe(file)
+	file.Close()
+	WidenPipe(file)
+}
