@@ -147,7 +147,7 @@ type gzipReader struct {
 }
 
 func newGzipReader(src *source) (*gzipReader, error) {
-	z, err := gzip.NewReader(src)
+	z, err := gzip.NewReader(src.Reader) // the decoder reads bytes of a bufio.Reader in line, of any other by a call each
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func (g *gzipReader) next() error {
 	if magic, _ := g.src.Peek(2); g.src.offset() != end || string(magic) != "\x1f\x8b" {
 		return &Damage{Offset: end, Reason: "something else follows the gzip data"}
 	}
-	if err := g.member.Reset(g.src); err != nil {
+	if err := g.member.Reset(g.src.Reader); err != nil {
 		return unexpected(err)
 	}
 	g.member.Multistream(false)

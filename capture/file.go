@@ -236,6 +236,7 @@ func (o *opener) pipe(path string, info fs.FileInfo) {
 	hint := ""
 	var r io.Reader = f
 	if info.Mode()&fs.ModeNamedPipe != 0 {
+		WidenPipe(f)
 		r = &pipeReader{file: f, until: time.Now().Add(pipePatience)}
 		hint = "nobody writes into this pipe"
 	}
@@ -271,6 +272,7 @@ type openStream struct {
 	expander *expander // between the file and the Reader; nil where the input is not compressed
 	file     *os.File  // nil where stdin is not a file
 	shared   bool      // belongs to the caller: not ours to close
+	whole    bool      // a regular file without compression: it can be read from anywhere
 }
 
 // expanded returns the stream decompressed.

@@ -49,6 +49,7 @@ type gatherer struct {
 	digest     uint64
 	shift      int64 // nanoseconds added to every time
 	sampler    sampler
+	held       *held // fragments that wait for what was before them; nil where everything before was seen
 }
 
 // span is an interval of time; empty until something is in it.
@@ -145,9 +146,18 @@ func (g *gatherer) take(f *Frame) {
 		}
 	}
 	if p.fragmented(why) {
+		if g.held != nil {
+			g.held.add(p, f, why)
+			return
+		}
 		why = g.fragments.take(p, why, f.Nanos, &t.Stats)
 	}
-	ref := Ref{File: g.file, Frame: f.Number}
+	g.count(p, f, why)
+}
+
+// count counts a packet where it belongs.
+func (g *gatherer) count(p *Packet, f *Frame, why Skip) {
+	t, ref := g.table, Ref{File: g.file, Frame: f.Number}
 	if why == Kept {
 		t.Add(p, f.Nanos, ref)
 		return
@@ -177,8 +187,23 @@ func (g *gatherer) clock(f *Frame) {
 	g.good.add(f.Nanos)
 }
 
-// mixed adds a frame to a digest, which is the same in every run: a checksum, not a secret.
+// mixed adds a frame to a digest, which is the same in every run: a checksum, not a secret. It is a polynomial of what the
+// frames are, so that the digest of a file follows from those of its parts.
 func mixed(digest uint64, f *Frame) uint64 {
 	const a, b = 0xa0761d6478bd642f, 0xe7037ed1a0b428db // the first two constants of wyhash
-	return fold(digest^uint64(f.Nanos)^a, uint64(f.WireLen)<<32^uint64(len(f.Data))^b)
+	return digest*digestBase + fold(uint64(f.Nanos)^a, uint64(f.WireLen)<<32^uint64(len(f.Data))^b)
+}
+
+// digestBase is the third constant of wyhash.
+const digestBase = 0x8ebc6af09c88c6e3
+
+// joinDigests returns the digest of two runs of frames, of which the second has n.
+func joinDigests(first, second, n uint64) uint64 {
+	for base := uint64(digestBase); n > 0; n >>= 1 {
+		if n&1 != 0 {
+			first *= base
+		}
+		base *= base
+	}
+	return first + second
 }

@@ -183,6 +183,9 @@ func byteOrder(big bool) binary.ByteOrder {
 // Next implements Source.
 func (r *pcapReader) Next(f *Frame) error {
 	for {
+		if r.limit > 0 && r.offset() >= r.limit {
+			return io.EOF
+		}
 		err := r.next(f)
 		if err == nil {
 			return nil

@@ -75,6 +75,9 @@ func (r *pcapngReader) high32(b []byte) uint64 {
 // Next implements Source: it goes on to the next block that is a packet.
 func (r *pcapngReader) Next(f *Frame) error {
 	for {
+		if r.limit > 0 && r.offset() >= r.limit {
+			return io.EOF
+		}
 		packet, err := r.next(f)
 		if err != nil {
 			if err = r.goOn(err, pcapngChain{r}); err != nil {

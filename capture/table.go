@@ -40,6 +40,7 @@ type Table struct {
 	batch    *batch // flows' packets that are not yet in the records
 	runs     int    // of seconds, in rarities
 
+	before  uint64            // packets of the file in front of those numbered from 1: Merge adds them
 	granted uint32            // flows lent by Pool
 	held    [guardEnds]uint32 // flows by their number of protected ends
 	hand    uint32            // the record that eviction looks at next
@@ -233,11 +234,25 @@ func (t *Table) mergeRecord(r *record, u *Table, o *record) {
 	for from := range 2 {
 		if u.sideOf(o, from) != nil {
 			h := u.half(o, from)
+			if u.before > 0 {
+				h.follow(u.before)
+				rare.quoteRef[from].Frame += u.before
+			}
 			t.mergeHalf(r, from, &h, &rare)
 		}
 	}
 	for _, vlan := range rare.vlans {
 		t.addVLAN(r, vlan)
+	}
+}
+
+// follow renumbers the packets of a side: so many are before them.
+func (h *half) follow(before uint64) {
+	if h.firstFrame != 0 {
+		h.firstFrame += before
+	}
+	if h.synFrame != 0 {
+		h.synFrame += before
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"sync"
 
 	"flowvet/capture"
@@ -56,19 +55,14 @@ func (p *program) noteFolded(captures []*capture.Capture) {
 	}
 }
 
-// readAll reads as many inputs at once as there are processors.
+// readAll reads as many inputs, or parts of large ones, at once as there are processors.
 func (p *program) readAll(inputs []*capture.Input, options capture.Options, quiet bool) []*capture.Capture {
 	bar := p.progress(inputs, quiet)
 	defer bar.stop()
-	shown := make([][]*capture.Capture, len(inputs))
-	options = options.Shared(len(inputs))
-	each(len(inputs), runtime.GOMAXPROCS(0), func(i int) {
-		o := options
-		o.File = uint32(i)
-		o.Progress = bar.of(i)
-		shown[i] = inputs[i].ReadAll(p.ctx, o)
-	})
-	return slices.Concat(shown...)
+	workers := runtime.GOMAXPROCS(0)
+	plan := capture.NewPlan(inputs, workers, options, bar.of)
+	each(plan.Tasks(), workers, func(i int) { plan.Read(p.ctx, i) })
+	return plan.Captures()
 }
 
 // noteFlows says what became of flows files: which captures they hold that were there already, and which of their packets
@@ -120,6 +114,9 @@ func each(n, workers int, f func(int)) {
 func (p *program) patientStdin() io.Reader {
 	if p.stdin == nil {
 		return nil
+	}
+	if f, ok := p.stdin.(*os.File); ok {
+		capture.WidenPipe(f)
 	}
 	return &interruptibleReader{done: p.ctx.Done(), from: p.stdin}
 }
