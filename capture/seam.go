@@ -147,7 +147,8 @@ func (t *Table) fits(u *Table, more int) bool {
 	if u.Stats.PairsRefused > 0 || t.pairsWith(u)+more > MaxPairs {
 		return false
 	}
-	if most := t.mostFlows() * RunsPerFlow; most > 0 && t.runs+u.runs+runsApart*(t.Len()+u.Len()+more) > most {
+	flows := t.Len() + u.Len() + more
+	if most := t.mostFlows() * RunsPerFlow; most > 0 && t.runs+u.runs+runsApart*flows > most {
 		return false
 	}
 	room := t.room() - 2*more
