@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"match":               {"capture", "capture/filter", "catalog", "inventory"},
 	"report":              {"capture", "catalog", "inventory", "match"},
 	"rules":               {"catalog", "inventory", "match", "report"},
-	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "inventory", "live", "live/alert", "live/evidence", "live/metrics", "live/systemd", "match", "report", "rules"},
+	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "confine", "inventory", "live", "live/alert", "live/evidence", "live/metrics", "live/systemd", "match", "report", "rules"},
 }
 
 // mayUse says which packages may import a library.

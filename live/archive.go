@@ -65,6 +65,22 @@ func OpenArchive(dir string) (*Archive, error) {
 // Close gives the folder free.
 func (a *Archive) Close() error { return errors.Join(a.lock.Close(), a.root.Close()) }
 
+// Give makes the folder, and all in it, a user's.
+func (a *Archive) Give(uid, gid int) error {
+	return fs.WalkDir(a.root.FS(), ".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return a.root.Lchown(name, uid, gid)
+	})
+}
+
+// Probe tries what writing needs: a file in the folder.
+func (a *Archive) Probe() error {
+	name := "probe" + partSuffix
+	return errors.Join(a.writeFile(name, func(io.Writer) error { return nil }), a.remove(name))
+}
+
 // CheckpointPath is where the checkpoint is, if there is one.
 func (a *Archive) CheckpointPath() string { return filepath.Join(a.root.Name(), checkpointName) }
 

@@ -46,11 +46,12 @@ Exit status: as of check; 6 where the capture failed, or lost more than --max-lo
 
 // liveFlags is what the user asks of a live run, as written.
 type liveFlags struct {
-	check checkFlags // those of a check that mean something here
-	port  portFlags
-	run   runFlags
-	tell  tellFlags
-	log   string
+	check  checkFlags // those of a check that mean something here
+	port   portFlags
+	run    runFlags
+	tell   tellFlags
+	rights rightsFlags
+	log    string
 }
 
 // bind registers the flags.
@@ -59,6 +60,7 @@ func (f *liveFlags) bind(flags *flagSet) {
 	f.check.bindLive(flags)
 	f.run.bind(flags)
 	f.tell.bind(flags)
+	f.rights.bind(flags)
 	flags.StringVar(&f.log, "log-format", "auto", "log as `WORD`: text, json, or auto: text, or the cockpit on a terminal (default auto)")
 	f.check.output.bind(flags)
 	flags.BoolVarP(&f.check.quiet, "quiet", "q", false, "neither cockpit nor log, but for warnings and errors")
@@ -71,6 +73,7 @@ func (f *checkFlags) bindLive(flags *flagSet) {
 	bindCatalogs(flags, &f.catalogs, &f.noBuiltin)
 	flags.StringVar(&f.exceptions, "exceptions", "", "accepted findings: `FILE` in YAML")
 	flags.StringArrayVar(&f.during, "during", nil, "an `OPERATION` that runs, such as vmotion: its rows are required (repeatable)")
+	f.scenario.bind(flags)
 	f.filter.bind(flags, "judge")
 	flags.StringArrayVar(&f.sees, "sees", nil, "a prefix, address or machine (`WHAT`) that the mirror port is known to see (repeatable)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (a mirror port that sees both directions twice)")
@@ -142,6 +145,9 @@ func (p *program) watch(f *liveFlags) (int, error) {
 		return statusLost, err
 	}
 	defer source.Close()
+	if err := p.confine(f, past.archive, sinks, view.log); err != nil || f.rights.selfTest {
+		return failedUnless(err), err
+	}
 	told.notifier.Ready()
 	view.log.Info("capturing", "interface", f.port.name, "catalogue", grounds.Catalog.Sources[0].SHA256)
 	out := &publisher{program: p, flags: f, sinks: sinks, archive: past.archive}
@@ -156,6 +162,14 @@ func (p *program) watch(f *liveFlags) (int, error) {
 	last, err := session.Run(p.ctx)
 	view.close()
 	return p.conclude(f, session, out, last, source.Counters(), err)
+}
+
+// failedUnless returns the status of a run that did not come to capturing.
+func failedUnless(err error) int {
+	if err != nil {
+		return statusLost
+	}
+	return statusGood
 }
 
 // conclude says how the run ended and settles the exit status.

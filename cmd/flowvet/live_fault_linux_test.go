@@ -17,6 +17,17 @@ import (
 	"time"
 )
 
+func TestLiveSelfTest(t *testing.T) {
+	w := newWire(t)
+	out, err := w.command("flowvet", "live", "-i", "span0", "--selftest").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "capabilities   on") || strings.Contains(string(out), "POSSIBLE") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	if n := strings.Count(string(out), "refused "); n < 6 {
+		t.Errorf("%d tries, want 6 at least:\n%s", n, out)
+	}
+}
+
 // signal sends a signal to flowvet itself.
 func (r *liveRun) signal(t *testing.T, s syscall.Signal) {
 	t.Helper()
@@ -72,7 +83,7 @@ func TestLiveSignals(t *testing.T) {
 		}
 	}
 	write(string(good))
-	r := w.live(t, "--inventory", lab)
+	r := w.live(t, "--inventory", lab, "--user", "root")
 	w.play(t, story, 20)
 	time.Sleep(2 * time.Second)
 
@@ -104,7 +115,7 @@ func TestLiveTellsOthers(t *testing.T) {
 	story := page(t, "testdata/pcaps/vmotion/story.txt")
 	_, inventory := vMotion(t, false)
 	alerts, evidence := filepath.Join(dir, "alerts.jsonl"), filepath.Join(dir, "evidence.pcapng")
-	r := w.live(t, "--inventory", inventory, "--alert", "stderr", "--alert", "file:"+alerts, "--evidence", evidence, "-a", "duration:9")
+	r := w.live(t, "--inventory", inventory, "--alert", "stderr", "--alert", "file:"+alerts, "--evidence", evidence, "--user", "root", "-a", "duration:9")
 	w.play(t, story, 30)
 	r.ends(t, statusFindings)
 	const telnet = "unlisted-port  203.0.113.99 -> esx01  23/tcp"
@@ -293,7 +304,7 @@ func TestFault39ReloadsUnderTraffic(t *testing.T) {
 		}
 	}
 	write(good)
-	r := w.live(t, "--inventory", inventory, "--catalog", own)
+	r := w.live(t, "--inventory", inventory, "--catalog", own, "--user", "root")
 	w.play(t, chatter, 10)
 	time.Sleep(time.Second)
 	times := 20
