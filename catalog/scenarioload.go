@@ -17,7 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-//go:embed scenarios
+//go:embed scenarios/*.yaml
 var scenarioFiles embed.FS
 
 // scenarioFolder is where the embedded scenarios stand.
@@ -54,6 +54,9 @@ func (c *Catalog) Scenario(name string) (*Scenario, error) {
 
 // builtinFile stands before the name of a file that is built in.
 const builtinFile = "built-in:"
+
+// Builtin reports whether the scenario is one of flowvet's own.
+func (s *Scenario) Builtin() bool { return strings.HasPrefix(s.File, builtinFile) }
 
 // Source returns the file that the scenario was read from, as it stands there now.
 func (s *Scenario) Source() ([]byte, error) {
@@ -393,7 +396,7 @@ func (p *scenarioParser) rows(n *yaml.Node, what string) []*Row {
 
 // whole checks what concerns several parts of a scenario.
 func (p *scenarioParser) whole(s *Scenario, root *yaml.Node) {
-	if s.Name == "" || s.Title == "" || len(s.Lines) == 0 {
+	if missing := s.Name == "" || s.Title == "" || len(s.Lines) == 0; missing && len(p.found.errors) == 0 {
 		p.addf(root.Line, "", "scenario, title and lines are needed")
 	}
 	var variables []string

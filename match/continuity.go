@@ -21,9 +21,10 @@ func (s *Silence) Length() time.Duration { return time.Duration(s.End - s.Start)
 // blindFrom is the time without a frame of anybody from which captures count as blind: three heartbeats.
 const blindFrom = 30 * time.Second
 
-// mayBeBlindness reports whether packets that nobody captured could have kept the silence within what is allowed.
+// mayBeBlindness reports whether packets that nobody captured could have kept the silence within what is allowed: the
+// captures were blind for long, or for all of it.
 func (s *Silence) mayBeBlindness() bool {
-	blind := s.Blind >= min(blindFrom, s.Allowed)
+	blind := s.Blind >= blindFrom || s.Blind >= s.Length()-time.Second
 	return blind && (s.Length()-s.Blind <= s.Allowed || s.Blind > s.Allowed)
 }
 
@@ -31,6 +32,14 @@ func (s *Silence) mayBeBlindness() bool {
 // blind in it, and stand where they see the machines.
 func (a *act) continuity(e *Expectation, seen *seenOf, places []place) {
 	window := a.clip(e.Window)
+	if covered := time.Duration(window.End - window.Start); covered < min(leastWindow, time.Duration(e.Window.End-e.Window.Start)) {
+		e.Verdict = NotObservable
+		e.Reason = Reason{
+			"window-not-covered", fmt.Sprintf("the captures hold %s of the time that counts", duration(max(0, covered))),
+			"start the capture a minute before the test, and go on for as long as the line asks",
+		}
+		return
+	}
 	e.Silence = a.longest(seen.seconds, window)
 	e.Silence.Allowed = e.Line.MaxGap.Duration()
 	gap := capture.Run{First: floorSecond(e.Silence.Start), Last: floorSecond(e.Silence.End)}
@@ -72,8 +81,8 @@ func (a *act) longest(spoke capture.Seconds, w Window) *Silence {
 	}
 	for _, run := range spoke {
 		consider(last, run.First)
-		if run.Last > run.First {
-			consider(run.Last-1, run.Last)
+		if second := max(run.First, within.First); second < run.Last {
+			consider(second, second+1)
 		}
 		last = run.Last
 	}

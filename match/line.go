@@ -17,7 +17,7 @@ import (
 func (a *act) line(l *catalog.Line) []Expectation {
 	e := Expectation{
 		Line: l, Class: catalog.Class{Kind: catalog.InScenario, Of: a.run.Scenario.Name}, SubjectEnd: catalog.Source,
-		Required: l.Need != catalog.Welcome, InView: true, Window: a.window(l), Need: leastWindow,
+		Required: l.Need != catalog.Welcome && !l.Mild, InView: true, Window: a.window(l), Need: leastWindow,
 	}
 	switch l.Kind {
 	case catalog.Silence, catalog.Voice:
@@ -282,20 +282,27 @@ func (a *act) ends(l *catalog.Line, p place, from, to []*inventory.Machine) bool
 	return in(p.src, from, l.From) && in(p.dst, to, l.To)
 }
 
-// forbidden judges a line of what must not be seen: met only where it would have been.
+// forbidden judges a line of what must not be seen: met only where it would have been. That the captures stand where they see
+// the machines may show at another time: a machine that is cut off shows nothing while it is.
 func (a *act) forbidden(e *Expectation, seen *seenOf, places []place) {
 	if seen.best > OutcomeNone && len(seen.findings) > 0 {
 		e.Verdict, e.Detail = ForbiddenSeen, "seen from "+utc(seen.first)+" on"
 		return
 	}
 	e.Verdict, e.Coverage, e.Detail = Met, Proven, "not seen, and it would have been"
+	window := a.clip(e.Window)
+	if dark := a.blind(window.seconds()); dark >= int64(silentFor/time.Second) {
+		e.Verdict, e.Detail = NotObservable, ""
+		e.Reason = Reason{"window-not-covered", fmt.Sprintf("the captures heard nobody for %ds", dark), "capture without a break"}
+		return
+	}
 	for _, m := range a.watched(places, e.Line) {
 		var s sight
 		for n, p := range places {
 			if p.src != m && p.dst != m {
 				continue
 			}
-			if x := a.j.look(a.points, p.row, m, nil, a.clip(e.Window), 0); n == 0 || x.level > s.level || s.reason.Code == "" {
+			if x := a.j.look(a.points, p.row, m, nil, Window{}, 0); n == 0 || x.level > s.level || s.reason.Code == "" {
 				s = x
 			}
 		}

@@ -32,6 +32,7 @@ type Grounds struct {
 	Further       func() *catalog.Catalog // the catalogue with the addendum, for advice; nil: none is wanted
 	Warnings      []string                // what the report is to say besides, such as that a run was cut off
 	Scenarios     []Play                  // what ran, as scenarios say it must look
+	Asked         Asked                   // the same as the user wrote it, for the report
 	Marker        int64                   // when it began, as the operator noted it: nanoseconds since 1970 UTC; 0: not noted
 	Operations    bool                    // find the operations that the traffic shows
 }
@@ -109,7 +110,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	j := newJudge(g.Catalog, g.Inventory)
 	j.sees, _ = j.view(g.Sees)
 	r := &Result{
-		AsOf: g.AsOf, Catalog: g.Catalog, Inventory: g.Inventory, During: g.During, Window: g.Window,
+		AsOf: g.AsOf, Catalog: g.Catalog, Inventory: g.Inventory, During: g.During, Window: g.Window, Asked: g.Asked,
 		Warnings: slices.Concat(g.Inventory.Warnings, g.Warnings),
 	}
 	r.warnInapplicable(j, &g)

@@ -186,6 +186,7 @@ func (s *stage) ftPairs() []Operation {
 	var all []Operation
 	for pair, strands := range s.strandsOf(ftClass) {
 		var seconds capture.Seconds
+		strands = slices.DeleteFunc(strands, func(st *strand) bool { return st.became() != Success })
 		for _, st := range strands {
 			seconds = seconds.Union(st.seconds)
 		}
@@ -319,8 +320,9 @@ func (s *stage) inHA(m *inventory.Machine) bool {
 	})
 }
 
+// silence makes an operation of a gap. It begins with the first second without a frame.
 func (s *stage) silence(kind catalog.Event, m *inventory.Machine, gap capture.Run) Operation {
-	o := Operation{Kind: kind, Source: m, Start: nanos(gap.First), End: nanos(gap.Last), Open: gap.Last >= floorSecond(s.last)}
+	o := Operation{Kind: kind, Source: m, Start: nanos(gap.First + 1), End: nanos(gap.Last), Open: gap.Last >= floorSecond(s.last)}
 	s.announced(&o, o.Start, o.Start+int64(restartWithin), o.Start)
 	return o
 }

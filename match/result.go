@@ -512,6 +512,7 @@ type Result struct {
 	OutOfScope   []Service       // busiest first
 	Talkers      []Talker        // busiest first; filled only when no VMware machine was recognised
 	Exceptions   []ExceptionUse
+	Asked        Asked         // the scenario as the user named it
 	Scenarios    []ScenarioRun // in the order asked for, then of time
 	Operations   []Operation   // earliest first; only where they were asked for
 	Recognised   int           // VMware machines of the inventory seen in the captures

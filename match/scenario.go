@@ -22,6 +22,14 @@ type Play struct {
 	OnlySeen bool
 }
 
+// Asked is a scenario as the user named it, so that evidence can be judged again.
+type Asked struct {
+	Scenario string   // a name or a file; empty: none
+	Bind     []string // VARIABLE=MACHINE
+	Marker   string   // RFC 3339; empty: none
+	Set      []string // LINE.LIMIT=VALUE
+}
+
 // ScenarioVerdict is what became of a scenario.
 type ScenarioVerdict uint8
 
@@ -151,10 +159,10 @@ func (s *stage) choose(p *Play, found []Operation) []*Operation {
 	return chosen
 }
 
-// beginning is when the test of an operation begins: of a pair, when its log stops.
+// beginning is when the test of an operation begins: of a pair, behind the last packet of its log.
 func beginning(o *Operation) int64 {
 	if o.Kind == catalog.EventFTPair {
-		return o.End
+		return o.End + 1
 	}
 	return o.Start
 }
@@ -257,7 +265,7 @@ func (r *Result) closeScenario(run *ScenarioRun) {
 		case state == LineUnjudged:
 			unjudged = append(unjudged, words)
 			run.Remedy = cmp.Or(run.Remedy, e.Reason.Remedy)
-		case state != LineViolated || e.Line.Mild || e.Disposition.Excepted():
+		case state != LineViolated || e.Disposition.Excepted():
 		case e.Inferred:
 			inferred = append(inferred, words)
 		default:
@@ -369,7 +377,11 @@ func (a *act) window(l *catalog.Line) Window {
 			w.Start = a.run.Start
 		}
 	}
-	if l.Within.Given() {
+	switch {
+	case !l.Within.Given():
+	case a.run.Known && l.Phase == catalog.Aftermath:
+		w.End = w.Start + l.Within.N // also where the captures end before
+	default:
 		w.End = min(w.End, w.Start+l.Within.N)
 	}
 	return w

@@ -69,6 +69,15 @@ func (c *copier) register(r *match.Result, o Options) {
 	for i, name := range o.Files {
 		c.file(name, fmt.Sprintf("capture-%d", i+1))
 	}
+	for i := range r.Scenarios {
+		if s := r.Scenarios[i].Scenario; !s.Builtin() {
+			c.file(s.File, "scenario")
+			c.p.name(s.Title, hiddenText)
+			for _, l := range s.Lines {
+				c.p.name(l.Means, hiddenText)
+			}
+		}
+	}
 	for i := range r.Exceptions {
 		c.p.name(r.Exceptions[i].Exception.ID, fmt.Sprintf("exception-%d", i+1))
 	}

@@ -39,6 +39,7 @@ type evidenceHeader struct {
 	Inventory  jsonInventory `json:"inventory"`
 	During     []string      `json:"during"`
 	Window     *jsonWindow   `json:"window,omitempty"`
+	Asked      *jsonAsked    `json:"asked,omitempty"`
 	Captures   []jsonCapture `json:"captures"`
 	Stats      jsonStats     `json:"stats"`
 }
@@ -70,7 +71,7 @@ func JSONL(w io.Writer, r *match.Result, o Options) error {
 	header := evidenceHeader{
 		Prev: c.prev, Type: "header", Schema: EvidenceSchema, Version: o.Version, AsOf: instantExact(r.AsOf.UnixNano()),
 		Status: r.Status, StatusWhy: r.StatusWhy, Counts: jsonCountsOf(r.Counts), Anonymized: o.Anonymized,
-		Catalog: jsonCatalogOf(r), Inventory: jsonInventoryOf(r), During: list(r.During), Window: jsonWindowOf(r.Window),
+		Catalog: jsonCatalogOf(r), Inventory: jsonInventoryOf(r), During: list(r.During), Window: jsonWindowOf(r.Window), Asked: jsonAskedOf(&r.Asked),
 		Captures: []jsonCapture{}, Stats: jsonStatsOf(&r.Stats),
 	}
 	if shown.narrows() {
@@ -138,6 +139,7 @@ type Evidence struct {
 	AsOf       string   // RFC 3339
 	During     []string // operations
 	Start, End string   // of the window, RFC 3339; empty: none
+	Asked      match.Asked
 	Inventory  string   // the name of the file; empty: roles were inferred
 	Anonymized bool     // addresses and names are pseudonyms
 	Narrowed   bool     // only a part was written
@@ -182,6 +184,7 @@ type evidenceLine struct {
 	Inventory  jsonInventory `json:"inventory"`
 	During     []string      `json:"during"`
 	Window     *jsonWindow   `json:"window"`
+	Asked      *jsonAsked    `json:"asked"`
 	ID         string        `json:"id"`
 	Verdict    string        `json:"verdict"`
 	Lines      int           `json:"lines"`
@@ -234,6 +237,9 @@ func (e *Evidence) take(line *evidenceLine) {
 		e.AsOf, e.During, e.Anonymized, e.Narrowed = line.AsOf, line.During, line.Anonymized, line.Narrowed != nil
 		if line.Window != nil {
 			e.Start, e.End = line.Window.Start, line.Window.End
+		}
+		if a := line.Asked; a != nil {
+			e.Asked = match.Asked{Scenario: a.Scenario, Bind: a.Bind, Marker: a.Marker, Set: a.Set}
 		}
 		if !line.Inventory.Inferred {
 			e.Inventory = line.Inventory.Name

@@ -316,6 +316,14 @@ type jsonSilence struct {
 	Blind   float64 `json:"blind_seconds"`
 }
 
+// jsonAsked is a scenario as the user named it.
+type jsonAsked struct {
+	Scenario string   `json:"scenario"`
+	Bind     []string `json:"bind"`
+	Marker   string   `json:"marker,omitempty"`
+	Set      []string `json:"set"`
+}
+
 type jsonBinding struct {
 	Variable string   `json:"variable"`
 	Machines []string `json:"machines"`

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -258,6 +260,13 @@ func jsonScenarioOf(run *match.ScenarioRun) *jsonScenario {
 	}
 }
 
+func jsonAskedOf(a *match.Asked) *jsonAsked {
+	if a.Scenario == "" {
+		return nil
+	}
+	return &jsonAsked{a.Scenario, list(a.Bind), a.Marker, list(a.Set)}
+}
+
 func machineLabel(m *inventory.Machine) string {
 	if m == nil {
 		return ""
@@ -289,4 +298,58 @@ func jsonOperationOf(r *match.Result, o Options, x *match.Operation) *jsonOperat
 		})
 	}
 	return j
+}
+
+// Events writes the operations that the traffic shows, each with what its scenario says of it.
+func Events(w io.Writer, r *match.Result, o Options) error {
+	t := &reporter{paper: newPaper(w, o.Width, o.Color), teller: newTeller(r, o)}
+	t.header()
+	if len(r.Operations) == 0 {
+		t.blank()
+		t.para(0, text("The traffic shows no operation: no vMotion, no host that fell silent, no protected pair."))
+	}
+	for i := range r.Operations {
+		t.blank()
+		for _, l := range t.operation(&r.Operations[i]) {
+			t.item(0, lineColumn+entryIndent, span{l.label, quiet}, l.body...)
+		}
+		for k := range r.Scenarios {
+			if run := &r.Scenarios[k]; run.Operation == r.Operations[i].Number {
+				t.judged(run)
+			}
+		}
+	}
+	return t.Flush()
+}
+
+// judged tells a run of a scenario shortly: its verdict, and the lines that are not met.
+func (t *reporter) judged(run *match.ScenarioRun) {
+	as := map[match.ScenarioVerdict]style{match.Pass: good, match.Fail: bad, match.Inconclusive: doubt}[run.Verdict]
+	t.item(0, lineColumn+entryIndent, span{"", quiet}, text("judged by "+Terminal(run.Scenario.Name)+": "),
+		span{strings.ToUpper(run.Verdict.String()), as}, text(": "+Terminal(run.Why)))
+	for _, e := range t.linesOf(run) {
+		if e.Required && e.State() != match.LineMet && e.State() != match.LineNotApplicable {
+			t.item(entryIndent, lineColumn, span{e.State().String(), quiet}, t.lineSpans(e)...)
+		}
+	}
+}
+
+// EventsSchema names the version of the operations as JSON.
+const EventsSchema = "flowvet-events/1"
+
+// EventsJSON writes the same for programs: the operations, the runs of their scenarios, and the lines of these.
+func EventsJSON(w io.Writer, r *match.Result, o Options) error {
+	s := &stream{w: bufio.NewWriter(w)}
+	s.field("schema", EventsSchema)
+	s.field("version", o.Version)
+	s.array("captures", len(r.Captures), func(i int) any { return jsonCaptureOf(&r.Captures[i]) })
+	s.array("operations", len(r.Operations), func(i int) any { return jsonOperationOf(r, o, &r.Operations[i]) })
+	s.array("scenarios", len(r.Scenarios), func(i int) any { return jsonScenarioOf(&r.Scenarios[i]) })
+	s.array("lines", len(r.Expectations), func(i int) any {
+		if e := &r.Expectations[i]; e.Scenario > 0 {
+			return jsonExpectationOf(r, e)
+		}
+		return nil
+	})
+	return s.close()
 }

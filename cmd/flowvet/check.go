@@ -231,6 +231,7 @@ func (f *checkFlags) grounds() (g match.Grounds, err error) {
 	if g.Scenarios, g.Marker, err = f.scenario.load(g.Catalog); err != nil {
 		return g, err
 	}
+	g.Asked = match.Asked{Scenario: f.scenario.name, Bind: f.scenario.binds, Marker: f.scenario.marker, Set: f.scenario.sets}
 	g.During, g.CaptureFilter, g.Sees, g.MaxFlows = f.during, f.captureFilter, f.sees, f.maxFlows
 	return g, check(g)
 }

@@ -86,6 +86,20 @@ func TestExamplesOfThePagesAreAccepted(t *testing.T) {
 	}
 }
 
+// TestExampleOfAScenarioIsAccepted parses the example of docs/formats-scenarios.md.
+func TestExampleOfAScenarioIsAccepted(t *testing.T) {
+	for _, block := range fence.FindAllStringSubmatch(page(t, "docs/formats-scenarios.md"), -1) {
+		if block[1] != "yaml" {
+			continue
+		}
+		if _, err := catalog.Default().ParseScenario("example.yaml", []byte(block[2])); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	t.Error("docs/formats-scenarios.md has no example in YAML")
+}
+
 // labInventory returns the inventory that the scripts use.
 func labInventory(t *testing.T) string {
 	t.Helper()

@@ -52,6 +52,7 @@ func commands() []command {
 		{"inventory", "suggest an inventory from captures, or lint one", (*program).inventory},
 		{"diff", "say what changed between two reports or captures, and whether it got worse", (*program).diff},
 		{"rules", "write the firewall rules that a machine needs by the catalogue", (*program).rules},
+		{"events", "find what happened: vMotions, failed hosts, protected pairs", (*program).events},
 		{"scenario", "list and explain the operations that can be judged, or lint your own", (*program).scenario},
 		{"verify", "check evidence, and judge its captures again", (*program).verify},
 		{"help", "show the help of a command", (*program).help},

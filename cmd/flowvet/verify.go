@@ -130,6 +130,7 @@ func (p *program) resultAgain(f *checkFlags, path string, e *report.Evidence, pa
 		return nil, usagef("%s rests on the inventory %s: give it with --inventory", path, e.Inventory)
 	}
 	f.asOf, f.during = e.AsOf, e.During
+	f.scenario = scenarioFlags{e.Asked.Scenario, e.Asked.Bind, e.Asked.Marker, e.Asked.Set}
 	if e.Start != "" {
 		f.window = e.Start + "/" + e.End
 	}
