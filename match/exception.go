@@ -467,19 +467,27 @@ type excepter struct {
 func newExcepter(j *judge, g *Grounds) *excepter {
 	x := &excepter{j: j, uses: make([]ExceptionUse, len(g.Exceptions))}
 	for i, e := range g.Exceptions {
-		left := e.Expires.Sub(g.AsOf)
-		u := ExceptionUse{Exception: e, State: "active", TooBroad: e.tooBroad(), ExpiresInDay: int(left / (24 * time.Hour))}
-		switch {
-		case g.AsOf.Before(e.Created):
-			u.State = "not-yet"
-		case left <= 0:
-			u.State = "expired"
-		case left <= 30*24*time.Hour:
-			u.State = "expiring"
+		x.uses[i] = ExceptionUse{
+			Exception: e, State: e.State(g.AsOf), TooBroad: e.TooBroad(), ExpiresInDay: int(e.Expires.Sub(g.AsOf) / (24 * time.Hour)),
 		}
-		x.uses[i] = u
 	}
 	return x
+}
+
+// expiringFrom is how long before its end an exception is said to expire.
+const expiringFrom = 30 * 24 * time.Hour
+
+// State returns where the exception stands in its life: not-yet (created later), active, expiring (within 30 days), expired.
+func (x *Exception) State(at time.Time) string {
+	switch left := x.Expires.Sub(at); {
+	case at.Before(x.Created):
+		return "not-yet"
+	case left <= 0:
+		return "expired"
+	case left <= expiringFrom:
+		return "expiring"
+	}
+	return "active"
 }
 
 // another returns one for the use of another goroutine.
@@ -535,8 +543,8 @@ func (u *ExceptionUse) dispose(d *Disposition) {
 	}
 }
 
-// tooBroad says, in words, why an exception may hide more than it means to; empty when it does not.
-func (x *Exception) tooBroad() string {
+// TooBroad says, in words, why an exception may hide more than it means to; empty when it does not.
+func (x *Exception) TooBroad() string {
 	wide := func(p netip.Prefix) bool {
 		return p.IsValid() && (p.Addr().Is4() && p.Bits() < 16 || p.Addr().Is6() && p.Bits() < 48)
 	}

@@ -143,7 +143,7 @@ func TestTooBroadExceptionsAreNamed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := all[0].tooBroad(); (got != "") != x.broad {
+		if got := all[0].TooBroad(); (got != "") != x.broad {
 			t.Errorf("%s: too broad: %q, want %v", x.selector, got, x.broad)
 		}
 	}

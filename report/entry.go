@@ -222,17 +222,12 @@ func (t *teller) settle(g *group, f *match.Finding) string {
 // except writes the part of an exception that selects an entry. An end that is empty is any.
 func (t *teller) except(id, verdict, src, dst, transport, port string) string {
 	t.proposed = true
-	fields := []string{"verdicts: [" + verdict + "]"}
-	for _, f := range []struct{ key, value string }{{"src", src}, {"dst", dst}, {"transport", transport}, {"port", port}} {
-		if f.value != "" {
-			fields = append(fields, f.key+": "+f.value)
-		}
-	}
+	x := selected{verdict, src, dst, transport, port}
 	blanket := ""
-	if (src == "" && dst == "") || port == "" && (src == "" || dst == "") {
-		blanket = " blanket: true," // the selector names fewer than two of src, dst and port
+	if x.blanket() {
+		blanket = " blanket: true,"
 	}
-	return fmt.Sprintf("accept it by an exception: - {id: %s, selector: {%s},%s …}", yamlScalar("accept-"+id), strings.Join(fields, ", "), blanket)
+	return fmt.Sprintf("accept it by an exception: - {id: %s, selector: %s,%s …}", yamlScalar("accept-"+id), x, blanket)
 }
 
 // inventoryLine writes the machine that would make a hypothesis true.

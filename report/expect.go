@@ -272,12 +272,8 @@ func (t *teller) settleExpectation(s *shortfall) string {
 		return fmt.Sprintf("if %s takes no part in %s, say so at its machine in the inventory: uses: [-%s]",
 			Terminal(e.Subject.Name), Terminal(e.Class.Of), Terminal(e.Class.Of))
 	}
-	row := e.Rows[0]
-	transport := rowTransport(row)
-	if row.Transport == catalog.TCP|catalog.UDP {
-		transport = ""
-	}
-	return t.except(e.ID, e.Verdict.String(), s.standing(catalog.Source), s.standing(catalog.Target), transport, row.Ports.String())
+	x := s.selected()
+	return t.except(e.ID, x.verdict, x.src, x.dst, x.transport, x.port)
 }
 
 // standing names an end of expectations for an exception: the machine where only one can stand there, else the row's

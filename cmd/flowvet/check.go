@@ -87,6 +87,20 @@ func (f *checkFlags) bind(flags *flagSet) {
 	flags.BoolP("numeric", "n", false, "accepted for habit's sake: names are never resolved")
 }
 
+// bindGrounds registers the flags that say what a judgement rests on, for commands that judge on the way to something else.
+func (f *checkFlags) bindGrounds(flags *flagSet) {
+	flags.StringVar(&f.inventory, "inventory", "", "who is who in the captures: `FILE` in YAML or CSV (default: inferred from them)")
+	bindCatalogs(flags, &f.catalogs, &f.noBuiltin)
+	flags.StringVar(&f.exceptions, "exceptions", "", "accepted findings, for the captures: `FILE` in YAML")
+	flags.StringVar(&f.asOf, "as-of", "", "the `TIME` (RFC 3339) at which exceptions are looked at (default now)")
+	flags.StringArrayVar(&f.during, "during", nil, "an `OPERATION` that ran: its rows are required (repeatable)")
+	f.filter.bind(flags, "judge")
+	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, where the file does not say")
+	flags.StringArrayVar(&f.sees, "sees", nil, "a prefix, address or machine (`WHAT`) that the captures are known to see (repeatable)")
+	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
+	bindSegment(flags, &f.segment)
+}
+
 // check is the main job: captures in, a report out.
 func (p *program) check(args []string) (int, error) {
 	var f checkFlags

@@ -39,16 +39,7 @@ type diffFlags struct {
 
 // bind registers the flags.
 func (f *diffFlags) bind(flags *flagSet) {
-	flags.StringVar(&f.inventory, "inventory", "", "who is who in the captures: `FILE` in YAML or CSV (default: inferred from them)")
-	bindCatalogs(flags, &f.catalogs, &f.noBuiltin)
-	flags.StringVar(&f.exceptions, "exceptions", "", "accepted findings, for the captures: `FILE` in YAML")
-	flags.StringVar(&f.asOf, "as-of", "", "the `TIME` (RFC 3339) at which exceptions are looked at (default now)")
-	flags.StringArrayVar(&f.during, "during", nil, "an `OPERATION` that ran in both captures: its rows are required (repeatable)")
-	f.filter.bind(flags, "judge")
-	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, where the file does not say")
-	flags.StringArrayVar(&f.sees, "sees", nil, "a prefix, address or machine (`WHAT`) that the captures are known to see (repeatable)")
-	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
-	bindSegment(flags, &f.segment)
+	f.bindGrounds(flags)
 	flags.StringVar(&f.failOn, "fail-on", "error", "what counts as worse, from this `LEVEL` on: error, warning or none (default error)")
 	flags.BoolVar(&f.json, "json", false, "for programs: JSON, as docs/formats.md describes it")
 	flags.StringVarP(&f.file, "output", "o", "", "write to `FILE`")

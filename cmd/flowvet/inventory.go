@@ -82,13 +82,13 @@ func (p *program) suggest(args []string) (int, error) {
 	return p.writeSuggestion(suggested, output, captures)
 }
 
-// free checks that a file to be written is not there yet: an inventory is work of the user's, edited by hand.
+// free checks that a file to be written is not there yet: an inventory, or a file of exceptions, is work of the user's, edited by hand.
 func free(path string) error {
 	if path == "" || path == "-" {
 		return nil
 	}
 	if _, err := os.Lstat(path); err == nil {
-		return usagef("%s: there is such a file already: an inventory is never overwritten", path)
+		return usagef("%s: there is such a file already: what people edit is never overwritten", path)
 	}
 	if err := writable(path); err != nil {
 		return outputError{err}

@@ -50,6 +50,7 @@ func commands() []command {
 		{"catalog", "say what is documented for a port, a product, a role or a row", (*program).catalog},
 		{"explain", "say whether a conversation would be documented, without a capture", (*program).explain},
 		{"inventory", "suggest an inventory from captures, or lint one", (*program).inventory},
+		{"exceptions", "propose exceptions from what captures show, or lint a file of them", (*program).exceptions},
 		{"diff", "say what changed between two reports or captures, and whether it got worse", (*program).diff},
 		{"rules", "write the firewall rules that a machine needs by the catalogue", (*program).rules},
 		{"events", "find what happened: vMotions, failed hosts, protected pairs", (*program).events},
