@@ -318,7 +318,7 @@ func (j *judge) unknownEndpoint(q question, here []reading) (ruling, bool) {
 	}
 	sortReadings(r.readings) // what the products that are there ask for comes first
 	slices.SortStableFunc(r.readings, func(a, b reading) int {
-		return j.ownRow(&b, q.r.stranger) - j.ownRow(&a, q.r.stranger)
+		return cmp.Or(j.ownRow(&b, q.r.stranger)-j.ownRow(&a, q.r.stranger), j.deployedRow(&b)-j.deployedRow(&a))
 	})
 	for _, x := range r.readings {
 		roles := x.perm.To
@@ -341,6 +341,15 @@ func (j *judge) ownRow(x *reading, initiator bool) int {
 		known = x.from.role
 	}
 	if product, ok := j.cat.Product(x.perm.Row.Product); ok && j.cat.IsA(known, product.Role) {
+		return 1
+	}
+	return 0
+}
+
+// deployedRow returns 1 where a machine of the inventory has the product of a reading's row, or no products are declared: nobody
+// looks for a Lab Manager where there is an Update Manager.
+func (j *judge) deployedRow(x *reading) int {
+	if product, ok := j.cat.Product(x.perm.Row.Product); ok && j.carriedAnywhere(product) >= catalog.CoverUnknown {
 		return 1
 	}
 	return 0

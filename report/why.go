@@ -321,7 +321,7 @@ func nameOf(f *match.Finding, a netip.Addr) string {
 
 // article returns the indefinite article of a role's name.
 func article(role string) string {
-	if role != "" && strings.ContainsRune("aeio", rune(role[0])) {
+	if role != "" && strings.ContainsRune("aeio", rune(role[0])) || strings.HasPrefix(role, "up") {
 		return "an"
 	}
 	return "a"

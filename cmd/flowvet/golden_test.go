@@ -29,19 +29,7 @@ func TestGoldenReports(t *testing.T) {
 			got := transcript(t, append([]string{
 				"check", filepath.Base(file), "--inventory", "inventory.yaml", "--as-of", "2015-10-21T12:00:00Z",
 			}, extraArgs(t)...)...)
-			if *update {
-				if err := os.WriteFile("report.golden", []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile("report.golden")
-			if err != nil {
-				t.Fatalf("%v: run go test ./cmd/flowvet -run TestGoldenReports -update", err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("report differs (-want +got):\n%s", diff)
-			}
+			keepGolden(t, "report.golden", got)
 		})
 	}
 }
@@ -65,4 +53,22 @@ func transcript(t *testing.T, args ...string) string {
 		t.Errorf("standard error: %s", stderr.String())
 	}
 	return fmt.Sprintf("%s[exit status %d]\n", stdout.String(), status)
+}
+
+// keepGolden holds what was printed to a file, or writes the file.
+func keepGolden(t *testing.T, name, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatalf("%v: run the test with -update", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got):\n%s", name, diff)
+	}
 }
