@@ -12,7 +12,7 @@ import (
 	"flowvet/match"
 )
 
-// scenarioChapters tells each scenario that was judged, worst first, and the operations that the traffic shows.
+// scenarioChapters tells each scenario that was judged, in the order asked for, and the operations that the traffic shows.
 func (t *teller) scenarioChapters() []chapter {
 	if t.shown.narrows() {
 		return nil
