@@ -39,7 +39,11 @@ func (d *duplicates) seen(p *Packet, ns int64) bool {
 	if len(p.transport) == 0 {
 		return false
 	}
-	fp := d.fingerprint(p)
+	return d.known(d.fingerprint(p), ns)
+}
+
+// known reports whether a packet with that fingerprint was seen before within the window, and remembers it if not.
+func (d *duplicates) known(fp uint64, ns int64) bool {
 	b := &d.buckets[fp%dupBuckets]
 	for i := range b.print {
 		if b.print[i] != fp {
@@ -49,8 +53,9 @@ func (d *duplicates) seen(p *Packet, ns int64) bool {
 			return true
 		}
 	}
-	copy(b.print[1:], b.print[:]) // the oldest falls out
-	copy(b.at[1:], b.at[:])
+	for i := dupWays - 1; i > 0; i-- { // the oldest falls out
+		b.print[i], b.at[i] = b.print[i-1], b.at[i-1]
+	}
 	b.print[0], b.at[0] = fp, ns
 	return false
 }
@@ -58,17 +63,31 @@ func (d *duplicates) seen(p *Packet, ns int64) bool {
 // fingerprint hashes what two copies of a packet share, and two packets of a flow do not: addresses, identification,
 // length, and the bytes above the IP header. A router changes TTL, header checksum and type of service: they are left out.
 func (d *duplicates) fingerprint(p *Packet) uint64 {
+	if p.family == familyIPv4 {
+		h := d.header4(p.src.lo<<32|p.dst.lo&0xffffffff, p.ident, p.length, p.Proto)
+		return d.content(p.Proto, p.transport, p.Signs&Cut != 0, h) | 1 // 0 is an empty place
+	}
 	h := fold(p.src.hi^p.dst.lo^d.mix[0], p.src.lo^d.mix[1]) ^ fold(p.dst.hi^p.ident^d.mix[2], p.dst.lo^d.mix[3])
 	h = fold(h^uint64(p.length)<<8^uint64(p.Proto), d.mix[0])
-	return d.content(p, h) | 1 // 0 is an empty place
+	return d.content(p.Proto, p.transport, p.Signs&Cut != 0, h) | 1
+}
+
+// whole is fingerprint for a packet that takeQuick knows.
+func (d *duplicates) whole(q *quickPacket, ends, ident uint64, length uint32) uint64 {
+	proto := Proto(q.h[9])
+	return d.content(proto, q.ip[ipv4Header:], false, d.header4(ends, ident, length, proto)) | 1
+}
+
+// header4 hashes an IPv4 header: of both addresses, and of what else counts, one word each.
+func (d *duplicates) header4(ends, ident uint64, length uint32, proto Proto) uint64 {
+	return fold(ends^d.mix[0], ident<<32^uint64(length)<<8^uint64(proto)^d.mix[1])
 }
 
 // content adds the bytes above the IP header. A TCP header tells its segments apart (sequence number, checksum), so its
 // first 20 bytes do. UDP has neither where the checksum is left out or to the network card: all that was captured counts.
 // Of a frame that was cut, the copy with one VLAN tag more lost four bytes more: again the first 20 have to do.
-func (d *duplicates) content(p *Packet, h uint64) uint64 {
-	b := p.transport
-	if p.Proto != TCP && p.Signs&Cut == 0 {
+func (d *duplicates) content(proto Proto, b []byte, cut bool, h uint64) uint64 {
+	if proto != TCP && !cut {
 		return fold(h^maphash.Bytes(d.seed, b), d.mix[1])
 	}
 	if len(b) < tcpHeader {

@@ -121,7 +121,9 @@ func (g *gatherer) run(ctx context.Context, src Source, progress func(packets ui
 // takeBlock counts the frames of a block in their order. Their Data must stay valid until it returns.
 func (g *gatherer) takeBlock(frames []Frame) {
 	for i := range frames {
-		g.take(&frames[i])
+		if f := &frames[i]; !g.takeQuick(f) {
+			g.take(f)
+		}
 	}
 }
 

@@ -74,6 +74,18 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
+// TestDuplicatesOfIPv6 holds that the packet between two copies is nothing to them. IPv6 packets, which have no
+// identification, once had that of the IPv4 packet before.
+func TestDuplicatesOfIPv6(t *testing.T) {
+	g := newGatherer(Options{})
+	for i, b := range [][]byte{tcpFrame(1, false), join(t, ether6, ip6(12, 17), dns), join(t, ether4, udp32, dns), join(t, ether6, ip6(12, 17), dns)} {
+		g.take(&Frame{Link: LinkEthernet, Data: b, WireLen: len(b), Nanos: int64(i), Number: uint64(i + 1)})
+	}
+	if n := g.finish().Stats.Duplicates; n != 1 {
+		t.Errorf("%d second copies, want 1", n)
+	}
+}
+
 // TestDuplicatesOfACutCapture holds that a tag of four bytes, which pushes four bytes out of a cut frame, hides nothing.
 func TestDuplicatesOfACutCapture(t *testing.T) {
 	const snap = 64

@@ -71,9 +71,13 @@ func (s *sampler) sample() Sample {
 // eight bytes above the IP header (ports and sequence number, or ports, length and checksum). It is as cheap as it may be:
 // with three full multiplications, and samples of 1,024, reading took 8 % longer; so it takes 4 ns of 110.
 func (p *Packet) hash() uint64 {
+	return sampleHash(p.src, p.dst, p.ident, p.length, binary.LittleEndian.Uint64(p.transport))
+}
+
+func sampleHash(src, dst address, ident uint64, length uint32, transport uint64) uint64 {
 	const a, b, c = 0x9e3779b97f4a7c15, 0xd6e8feb86659fd93, 0xa0761d6478bd642f
-	ends := p.src.lo*a ^ bits.RotateLeft64(p.dst.lo*b, 29) ^ p.src.hi*c ^ bits.RotateLeft64(p.dst.hi, 17)
-	return fold(ends^p.ident<<16^uint64(p.length), binary.LittleEndian.Uint64(p.transport)^c)
+	ends := src.lo*a ^ bits.RotateLeft64(dst.lo*b, 29) ^ src.hi*c ^ bits.RotateLeft64(dst.hi, 17)
+	return fold(ends^ident<<16^uint64(length), transport^c)
 }
 
 // Overlap is two captures that hold packets of each other.

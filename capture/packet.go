@@ -170,6 +170,7 @@ func (p *Packet) ipv6(b []byte, wire int) Skip {
 	p.dst = address{binary.BigEndian.Uint64(b[24:32]), binary.BigEndian.Uint64(b[32:40])}
 	p.Proto = Proto(b[6])
 	p.length = uint32(end)
+	p.ident = 0
 	return p.above(b, upper{header: ipv6Header, end: end, extended: true})
 }
 
@@ -318,24 +319,33 @@ func (p *Packet) tcp(b []byte, length int) {
 		return
 	}
 	p.Content = uint32(length - header)
+	signs := tcpSigns(b[tcpFlags])
+	p.Signs |= signs
+	if signs&(SYN|SYNACK) != 0 {
+		p.Seq = binary.BigEndian.Uint32(b[4:8])
+	}
+	if signs&ACK != 0 {
+		p.Ack = binary.BigEndian.Uint32(b[8:12])
+	}
+}
+
+// tcpSigns returns what the flags of a TCP header show.
+func tcpSigns(flags byte) (signs Signs) {
 	const fin, syn, rst, ack = 0x01, 0x02, 0x04, 0x10
-	flags := b[tcpFlags]
 	if flags&fin != 0 {
-		p.Signs |= FIN
+		signs = FIN
 	}
 	switch {
 	case flags&rst != 0:
-		p.Signs |= RST
+		return signs | RST
 	case flags&(syn|ack) == syn|ack:
-		p.Signs |= SYNACK
-		p.Seq = binary.BigEndian.Uint32(b[4:8])
+		return signs | SYNACK
 	case flags&syn != 0:
-		p.Signs |= SYN
-		p.Seq = binary.BigEndian.Uint32(b[4:8])
+		return signs | SYN
 	case flags&ack != 0:
-		p.Signs |= ACK
-		p.Ack = binary.BigEndian.Uint32(b[8:12])
+		return signs | ACK
 	}
+	return signs
 }
 
 // Header lengths in bytes, fields and protocol numbers.
