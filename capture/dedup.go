@@ -8,9 +8,9 @@ import (
 // duplicates recognises a packet that was captured twice: by two ports of a mirror, on two VLANs, or before and after a
 // router. It remembers the packets of about a millisecond in a fixed space; what falls out of it is only not recognised.
 type duplicates struct {
+	buckets [dupBuckets]dupBucket // first, so that each is one cache line
 	seed    maphash.Seed
 	mix     [4]uint64
-	buckets [dupBuckets]dupBucket
 }
 
 const (

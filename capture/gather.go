@@ -50,6 +50,7 @@ type gatherer struct {
 	shift      int64 // nanoseconds added to every time
 	sampler    sampler
 	held       *held // fragments that wait for what was before them; nil where everything before was seen
+	touched    byte  // what was fetched ahead, so that the compiler leaves it in
 }
 
 // span is an interval of time; empty until something is in it.
@@ -120,6 +121,7 @@ func (g *gatherer) run(ctx context.Context, src Source, progress func(packets ui
 
 // takeBlock counts the frames of a block in their order. Their Data must stay valid until it returns.
 func (g *gatherer) takeBlock(frames []Frame) {
+	g.touch(frames)
 	for i := range frames {
 		if f := &frames[i]; !g.takeQuick(f) {
 			g.take(f)

@@ -31,9 +31,9 @@ func (t *Table) find(l *lookups) {
 	for i, tag := range l.tags[:l.n] {
 		l.numbers[i], _ = t.index.candidate(tag, tag)
 	}
-	for _, number := range l.numbers[:l.n] {
-		if number != 0 {
-			r := t.records.at(number - 1)
+	if t.records.n > 0 {
+		for _, number := range l.numbers[:l.n] {
+			r := t.records.at(max(number, 1) - 1)     // any, where there is none: a branch is guessed wrong
 			touched ^= r.ends ^ uint64(r.side.ackMax) // its first and its last cache line
 		}
 	}
@@ -107,15 +107,15 @@ func (t *Table) flush() {
 
 // fetchSides fetches the sides of the packets that are not in the records.
 func (t *Table) fetchSides(b *batch) {
+	if t.sides.n == 0 {
+		return
+	}
 	var touched uint64
 	for i, number := range b.numbers[:b.n] {
-		if number == 0 {
-			continue
-		}
-		if r := t.records.at(number - 1); r.from != b.packets[i].from && r.other != 0 {
-			s := t.sides.at(r.other - 1)
-			touched ^= uint64(s.first) ^ uint64(s.ackMax)
-		}
+		r := t.records.at(max(number, 1) - 1)
+		other := r.other & -uint32(r.from^b.packets[i].from) // 0 where the side is the record's
+		s := t.sides.at(max(other, 1) - 1)
+		touched ^= uint64(s.first) ^ uint64(s.ackMax)
 	}
 	b.touched ^= touched
 }

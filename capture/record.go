@@ -1,5 +1,7 @@
 package capture
 
+import "math"
+
 // record is a flow as the table keeps it: one and a half cache lines, with the side that was seen first. The other side,
 // and all that few flows have, is in the table's other pools.
 type record struct {
@@ -127,9 +129,21 @@ func (t *Table) count(r *record, p *sighting) {
 	}
 	t.addSecond(r, floorSecond(p.ns))
 	s := t.sideOf(r, int(p.from))
-	if s == nil || p.file != uint32(r.file) || !s.count(p) {
+	switch {
+	case s == nil || s.packets == 0 && s.mixed == 0:
+		t.begin(r, p)
+	case p.file != uint32(r.file) || !s.count(p):
 		t.countPlain(r, s, p)
 	}
+}
+
+// begin adds the first packet of a side.
+func (t *Table) begin(r *record, p *sighting) {
+	if r.other == 0 && int(r.from) == int(p.from) && p.file <= math.MaxUint16 && p.frame <= math.MaxUint32 {
+		r.file, r.side = uint16(p.file), smallOf(p)
+		return
+	}
+	t.countPlain(r, t.sideOf(r, int(p.from)), p)
 }
 
 // countPlain adds a packet in the plain form of its side.

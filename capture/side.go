@@ -69,6 +69,20 @@ func (h *half) small() (side, bool) {
 	return s, h.firstFile <= math.MaxUint16 && h.signs&wideSide == 0 && s.half(uint16(h.firstFile)) == *h
 }
 
+// smallOf returns the side of one packet.
+func smallOf(p *sighting) side {
+	s := side{first: p.ns, mixed: uint64(p.signs), packets: 1, bytes: p.wireLen, content: p.content, frame: uint32(p.frame)}
+	s.payMin = uint16(min(p.content, math.MaxUint16))
+	s.payMax = s.payMin
+	switch {
+	case p.signs&handshake != 0:
+		s.isn = p.number
+	case p.signs&ACK != 0:
+		s.ackMin, s.ackMax = p.number, p.number
+	}
+	return s
+}
+
 // count adds a packet of the record's file to a side that stays small, and reports whether it has: else the packet is to
 // be added to the plain form. It is [half.add] for the packets that come all the time.
 func (s *side) count(p *sighting) bool {
