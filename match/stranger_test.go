@@ -29,8 +29,8 @@ func TestStrangersAreCountedAsAnybodyIs(t *testing.T) {
 			f := randomFlow(rng)
 			table.AddFlow(&f)
 		}
-		short := judgedBy(t, machines+"networks: [{prefix: 192.0.2.0/24, plane: bmc}]\n", table)
-		long := judgedBy(t, machines+"networks: [{prefix: 0.0.0.0/0, plane: bmc}, {prefix: '::/0', plane: bmc}]\n", table)
+		short := judgedBy(t, machines+"networks: [{prefix: 192.0.2.0/24, plane: mgmt}]\n", table)
+		long := judgedBy(t, machines+"networks: [{prefix: 0.0.0.0/0, plane: mgmt}, {prefix: '::/0', plane: mgmt}]\n", table)
 		if diff := cmp.Diff(long, short, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("seed %d: -the long way +strangers:\n%s", seed, diff)
 		}
