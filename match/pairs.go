@@ -8,8 +8,8 @@ import (
 	"flowvet/capture"
 )
 
-// pairKey is two addresses in a segment, the lower one first, as plain words: hashed in a third of the time of a struct of
-// netip.Addr, and without a pointer for the garbage collector to follow.
+// pairKey is two addresses in a segment, the lower one first, as plain words: without the pointers of
+// two netip.Addr, which the garbage collector would follow.
 type pairKey [5]uint64
 
 func pairKeyOf(a, b netip.Addr, s capture.Segment) pairKey {
@@ -44,8 +44,8 @@ type pairing struct {
 // itself reports whether both addresses are one.
 func (p *pairing) itself() bool { return p.key[0] == p.key[2] && p.key[1] == p.key[3] }
 
-// pairings numbers the pairs of a share. It is a hash table of its own because a Go map of 1 M pairs takes four times as long
-// to fill: a slot is a number and 32 bits of the hash, so that a search looks at hardly any pair but the right one.
+// pairings numbers the pairs of a share. It is a hash table of its own because with Go maps of pairs and conversations in its
+// place 1 M conversations took 4.4 s to judge, not 3.4 s: a slot is a number and 32 bits of the hash, so that a search looks at hardly any pair but the right one.
 type pairings struct {
 	all   []pairing
 	slots []uint64 // number+1 below, hash above; 0: free
