@@ -142,20 +142,6 @@ func sentNothing(t *testing.T, w *wire) {
 	}
 }
 
-// TestLiveSelftest prints what of the rights came back: nothing.
-func TestLiveSelftest(t *testing.T) {
-	w := newWire(t)
-	for _, args := range [][]string{{"-i", "span0"}, {"-i", "span0", "--user", "root"}, {}} {
-		out, err := w.command(append([]string{"flowvet", "live", "--selftest"}, args...)...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-		if strings.Contains(string(out), "POSSIBLE") || !strings.Contains(string(out), "tries to get rights back were refused") {
-			t.Errorf("%v:\n%s", args, out)
-		}
-	}
-}
-
 // TestLiveWithCAPNETRAWAlone captures with that right and no other.
 func TestLiveWithCAPNETRAWAlone(t *testing.T) {
 	if _, err := exec.LookPath("setpriv"); err != nil {

@@ -100,14 +100,14 @@ func (p *program) printConfinement(given *confine.Confinement) error {
 	return nil
 }
 
-// reads lists the files that a reload reads.
-func (f *liveFlags) reads() (files []string) {
+// reads lists the folders of the files that a reload reads: an editor that saves a file puts another one in its place.
+func (f *liveFlags) reads() (folders []string) {
 	for _, name := range f.check.files() {
 		if name != "" {
-			files = append(files, name)
+			folders = append(folders, filepath.Dir(name))
 		}
 	}
-	return files
+	return folders
 }
 
 // writes lists the folders that are written in.
