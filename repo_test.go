@@ -43,7 +43,7 @@ var mayUse = map[string][]string{
 	"github.com/ulikunitz/xz":    {"capture"},
 	"github.com/spf13/pflag":     {"cmd/flowvet"},
 	"github.com/fatih/color":     {"report"},
-	"go.yaml.in/yaml/v3":         {"catalog", "inventory", "match", "report"},
+	"go.yaml.in/yaml/v3":         {"cmd/flowvet", "catalog", "inventory", "match", "report"},
 	"golang.org/x/net":           {"capture/filter"},
 	"golang.org/x/sys":           {"capture", "confine"},
 	"kernel.org/pub/linux/libs":  {"confine"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -27,8 +28,12 @@ func newFlagSet(command, teaches string) *flagSet {
 	return &flagSet{FlagSet: flags, command: command, teaches: teaches}
 }
 
-// parse reads the arguments and returns those that are no flags. Asked for help, it prints it and returns errHelp.
+// parse reads the arguments, then environment and configuration, and returns those that are no flags. Asked for help, it prints it and returns errHelp.
 func (f *flagSet) parse(p *program, args []string) ([]string, error) {
+	if p.collect != nil {
+		p.collect(f)
+		return nil, errHelp
+	}
 	err := f.Parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
@@ -37,7 +42,7 @@ func (f *flagSet) parse(p *program, args []string) ([]string, error) {
 	case err != nil:
 		return nil, usagef("%s: %s", f.command, f.explain(err))
 	}
-	return f.Args(), nil
+	return f.Args(), f.settle(os.LookupEnv)
 }
 
 // help prints the text and the flags.

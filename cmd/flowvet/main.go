@@ -56,9 +56,24 @@ func commands() []command {
 		{"events", "find what happened: vMotions, failed hosts, protected pairs", (*program).events},
 		{"scenario", "list and explain the operations that can be judged, or lint your own", (*program).scenario},
 		{"verify", "check evidence, and judge its captures again", (*program).verify},
+		{"completion", "print the completion of commands and flags for bash, zsh or fish", (*program).completion},
+		{"man", "print the manual page", (*program).man},
 		{"help", "show the help of a command", (*program).help},
 		{"version", "show version, commit and catalogue", (*program).version},
 	}
+}
+
+// subcommands returns the words that may follow a command and have flags of their own.
+func subcommands(command string) []string {
+	switch command {
+	case "catalog", "scenario":
+		return []string{"lint"}
+	case "exceptions":
+		return []string{"propose", "lint"}
+	case "inventory":
+		return []string{"suggest", "lint"}
+	}
+	return nil
 }
 
 // program is one run of flowvet: its streams, and what cancels it.
@@ -69,6 +84,8 @@ type program struct {
 	stderr io.Writer
 	screen terminal // what standard output is
 	status terminal // what standard error is
+
+	collect func(*flagSet) // takes the flags of a command that is asked for them only; nil: the command is to run
 }
 
 // usageError is a mistake of the user's that ends the run before anything is judged.

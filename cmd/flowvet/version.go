@@ -78,7 +78,7 @@ Usage: flowvet COMMAND [ARGUMENTS]
 Commands:
 `)
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-10s %s\n", c.name, c.does)
+		fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.does)
 	}
 	b.WriteString(`
 Examples:
