@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -92,10 +90,11 @@ func config(getenv func(string) (string, bool)) (path string, text []byte, err e
 	}
 	for _, folder := range folders {
 		path = filepath.Join(folder, configName)
-		text, err = readAtMost(path, maxConfig+1)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return path, text, usageUnlessNil(err)
+		if _, err := os.Stat(path); err != nil { // not there, or in a home that is somebody else's after setpriv or sudo
+			continue
 		}
+		text, err = readAtMost(path, maxConfig+1)
+		return path, text, usageUnlessNil(err)
 	}
 	return "", nil, nil
 }
