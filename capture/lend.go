@@ -113,11 +113,9 @@ func (t *Table) lend(r *record, l *lent) *Flow {
 		f.Seconds = l.runs
 	}
 	for from, side := range [...]*Side{&f.FromA, &f.FromB} {
-		h := t.half(r, from)
-		h.show(side)
 		side.ISNs = nil
-		if h.hasISN {
-			l.isns[from] = insertSmallest(append(l.isns[from][:0], rare.isns[from]...), h.isn, MaxISNs)
+		if isn, some := t.show(r, from, side); some {
+			l.isns[from] = insertSmallest(append(l.isns[from][:0], rare.isns[from]...), isn, MaxISNs)
 			side.ISNs = l.isns[from]
 		}
 		side.QuotedAt, side.QuoteRef = rare.quotedAt[from], rare.quoteRef[from]
@@ -125,8 +123,18 @@ func (t *Table) lend(r *record, l *lent) *Flow {
 	return f
 }
 
-// show fills in the clean form of a side, but for what is rare.
-func (t *Table) show(r *record, from int, s *Side) {
-	h := t.half(r, from)
-	h.show(s)
+// show fills in the clean form of a side, but for what is rare, and returns the initial sequence number that it saw first.
+func (t *Table) show(r *record, from int, to *Side) (isn uint32, some bool) {
+	s := t.sideOf(r, from)
+	switch {
+	case s == nil:
+		(&half{}).show(to)
+		return 0, false
+	case s.wide():
+		h := t.wides.at(uint32(s.first))
+		h.show(to)
+		return h.isn, h.hasISN
+	}
+	s.show(to, r.file)
+	return s.isn, s.packets > 0 && s.signs()&handshake != 0
 }

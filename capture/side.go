@@ -59,6 +59,36 @@ func (s *side) half(file uint16) half {
 	return h
 }
 
+// show is half.show for a side that is not wide. Through the plain form it took twice as long.
+func (s *side) show(to *Side, file uint16) {
+	signs, first := s.signs(), Ref{uint32(file), uint64(s.frame)}
+	last := s.first + int64(s.mixed>>signsBits)
+	to.Packets, to.Bytes, to.Content = uint64(s.packets), uint64(s.bytes), uint64(s.content)
+	to.First, to.Last, to.Signs = s.first, last, signs
+	to.PayloadMin, to.PayloadMax, to.AckMin, to.AckMax = s.payMin, s.payMax, s.ackMin, s.ackMax
+	to.SYNAt, to.SYNACKAt, to.RSTAt, to.LastACK = 0, 0, 0, 0
+	to.FirstRef, to.SYNRef = Ref{}, Ref{}
+	if s.packets == 0 {
+		return
+	}
+	to.FirstRef = first
+	if signs&handshake != 0 {
+		to.SYNRef = first
+	}
+	if signs&SYN != 0 {
+		to.SYNAt = s.first
+	}
+	if signs&SYNACK != 0 {
+		to.SYNACKAt = s.first
+	}
+	if signs&RST != 0 {
+		to.RSTAt = s.first
+	}
+	if signs&ACK != 0 {
+		to.LastACK = last
+	}
+}
+
 // small returns the half as a side; false where a side cannot say it. The rule is one: it must read back the same.
 func (h *half) small() (side, bool) {
 	s := side{
