@@ -69,6 +69,7 @@ func captureInfo(c *capture.Capture) CaptureInfo {
 		Gaps: c.Gaps, Names: c.Names, Named: c.Named, Comments: c.Comments, Commented: c.Commented,
 	}
 	info.Folded.Flows, info.Folded.Packets = c.Table.Stats.FoldedFlows, c.Table.Stats.FoldedPackets
+	info.SecondsJoined = c.Table.Stats.SecondsJoined
 	for _, i := range c.Interfaces {
 		if i.Counted {
 			info.DropsRecorded = true
@@ -341,6 +342,11 @@ func (p *point) limit() (Reason, bool) {
 		return Reason{
 			"drops", fmt.Sprintf("%s holds more flows than the table: %d of them are known as totals only", i.Name, i.Folded.Flows),
 			"raise --max-flows, or capture less at once",
+		}, true
+	case i.SecondsJoined > 0:
+		return Reason{
+			"drops", i.Name + " has flows with more pauses than the table can hold: when they were silent is not known",
+			"raise --max-flows, or capture for less time at once",
 		}, true
 	case i.Damage != nil || i.Interrupted:
 		return Reason{"drops", i.Name + " is cut, damaged or was interrupted: the rest counts as lost", "capture again"}, true

@@ -451,6 +451,7 @@ type CaptureInfo struct {
 	Named           uint64 // names and comments in the file, also those that were not kept
 	Commented       uint64
 	Folded          FlowCount // what of it the flow table had no room for
+	SecondsJoined   uint64    // how often it had no room for when a flow was silent
 }
 
 // FlowCount is an amount of flows.

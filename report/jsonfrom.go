@@ -96,6 +96,7 @@ func jsonStatsOf(s *capture.Stats) jsonStats {
 		VLANs: keyed(s.VLANs, "%d"),
 	}
 	j.FoldedFlows, j.FoldedPackets, j.Evictions, j.PairsRefused = s.FoldedFlows, s.FoldedPackets, s.Evictions, s.PairsRefused
+	j.SecondsJoined = s.SecondsJoined
 	ignored, undecodable := partsOf(s)
 	for _, p := range ignored {
 		j.Ignored[p.reason] = p.n

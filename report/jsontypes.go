@@ -142,6 +142,7 @@ type jsonStats struct {
 	FoldedPackets    uint64            `json:"folded_packets"`
 	Evictions        uint64            `json:"evictions"`
 	PairsRefused     uint64            `json:"pairs_refused"`
+	SecondsJoined    uint64            `json:"seconds_joined,omitempty"`
 	VLANs            map[string]uint64 `json:"vlans"`
 }
 

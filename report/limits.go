@@ -31,6 +31,11 @@ func (t *teller) limits(h *facts) {
 			h.add("", span{fmt.Sprintf("… and %s", count(more, "smaller total")), quiet})
 		}
 	}
+	if s.SecondsJoined > 0 {
+		h.add("limits", span{fmt.Sprintf(
+			"the flow table could not hold when flows paused: %s a flow kept its first and last second only. Nothing is called absent there.",
+			count(s.SecondsJoined, "time")), doubt})
+	}
 	if s.PairsRefused > 0 {
 		h.add("limits", span{fmt.Sprintf("%s other than TCP and UDP, between too many addresses, witness nothing", count(s.PairsRefused, "packet")), doubt})
 	}

@@ -53,6 +53,18 @@ func TestHeaderSaysThatTheTableWasFull(t *testing.T) {
 	}
 }
 
+func TestHeaderSaysThatPausesWereLost(t *testing.T) {
+	r := newLab().result()
+	r.Stats.SecondsJoined = 3
+	var out bytes.Buffer
+	if err := Text(&out, r, Options{Width: 300}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "3 times a flow kept its first and last second only. Nothing is called absent there."; !strings.Contains(out.String(), want) {
+		t.Errorf("%q is missing in:\n%s", want, out.String())
+	}
+}
+
 func TestJSONHoldsEveryTotal(t *testing.T) {
 	var out bytes.Buffer
 	if err := JSON(&out, flooded(), Options{}); err != nil {
