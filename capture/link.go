@@ -50,6 +50,7 @@ const (
 	etherMin        = 0x0600 // below: an 802.3 length, and an LLC header follows
 
 	etherHeader   = 14
+	macAddresses  = 12 // what of it is before a VLAN tag
 	vlanTag       = 4
 	vnTag         = 6
 	eTag          = 8

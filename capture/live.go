@@ -158,6 +158,11 @@ func OpenLive(opt LiveOptions) (*Live, error) {
 	return l, nil
 }
 
+// notEthernet refuses a filter, which is compiled for Ethernet.
+func notEthernet(name string) error {
+	return &InputError{Path: name, Reason: "a filter needs an interface of Ethernet frames", Hint: "leave the filter away"}
+}
+
 // fill puts the defaults in place.
 func (o *LiveOptions) fill() {
 	if o.SnapLen <= 0 {
@@ -221,7 +226,7 @@ func (l *Live) describe(c *Capture) {
 	n, until := l.monitor.counters()
 	read := c.Table.Stats.Read
 	i := Interface{
-		Name: l.opt.Interface, Link: l.link, SnapLen: uint32(l.opt.SnapLen), Counted: true,
+		Name: l.opt.Interface, Link: l.link, SnapLen: uint32(l.opt.SnapLen), Counted: l.monitor.port.counted,
 		Start: l.started, End: until,
 		Received: read + n.KernelDropped + n.InterfaceDropped, Dropped: n.KernelDropped + n.InterfaceDropped,
 	}

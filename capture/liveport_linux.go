@@ -13,6 +13,7 @@ type port struct {
 	opt     *LiveOptions
 	index   int // of the interface that the sockets are bound to
 	link    Link
+	counted bool // always: the kernel counts what it drops
 	local   bool // the loopback interface, which shows every packet twice: going and coming
 	sockets []*socket
 	watch   *linkWatch
@@ -26,7 +27,7 @@ const spareGroups = 32
 
 // openPort opens the sockets, with their rings, and lets packets in when all is in place.
 func openPort(opt *LiveOptions) (*port, error) {
-	p := &port{opt: opt}
+	p := &port{opt: opt, counted: true}
 	watch, err := newLinkWatch(opt.Interface)
 	if err != nil {
 		return nil, p.failure(err)
@@ -40,6 +41,9 @@ func openPort(opt *LiveOptions) (*port, error) {
 
 // failure says what went wrong, and what to do about it.
 func (p *port) failure(err error) error {
+	if said := (*InputError)(nil); errors.As(err, &said) {
+		return err
+	}
 	e := &InputError{Path: p.opt.Interface, Reason: err.Error(), Err: err}
 	switch {
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
@@ -63,6 +67,9 @@ func (p *port) open() error {
 	link, ok := linkOfHardware(now.hardware)
 	if !ok {
 		return fmt.Errorf("an interface of hardware type %d, whose frames nothing here can read", now.hardware)
+	}
+	if p.opt.Filter != nil && link != LinkEthernet {
+		return notEthernet(p.opt.Interface)
 	}
 	p.link, p.local = link, now.Loopback
 	for range p.opt.Sockets {

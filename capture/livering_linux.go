@@ -31,7 +31,6 @@ const (
 	statusTagged     = 1 << 4 // TP_STATUS_VLAN_VALID
 	statusTPID       = 1 << 6 // TP_STATUS_VLAN_TPID_VALID
 	statusHardware   = 1 << 31
-	macAddresses     = 12 // bytes before a VLAN tag
 	largestBlock     = 1 << 20
 	largestRing      = 1<<32 - largestBlock
 	leastBlocks      = 4
