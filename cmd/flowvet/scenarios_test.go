@@ -192,6 +192,12 @@ func (c *scenarioCase) judge(t *testing.T) {
 	if kept := unzipped(t, file); !bytes.Equal(kept, made) {
 		t.Errorf("%s is not what its story makes: run this test with -update", file)
 	}
+	c.hold(t, file)
+}
+
+// hold judges a capture of the case.
+func (c *scenarioCase) hold(t *testing.T, file string) {
+	t.Helper()
 	args := append([]string{
 		"check", file, "--inventory", filepath.Join(scenarioFolder, c.scenario, "inventory.yaml"), "--scenario", c.scenario,
 		"--json", "--as-of", "2015-10-21T12:00:00Z", "-q",
