@@ -34,7 +34,7 @@ type Grounds struct {
 	Scenarios     []Play                  // what ran, as scenarios say it must look
 	Asked         Asked                   // the same as the user wrote it, for the report
 	Marker        int64                   // when it began, as the operator noted it: nanoseconds since 1970 UTC; 0: not noted
-	Operations    bool                    // find the operations that the traffic shows
+	Operations    bool                    // find the operations that the traffic shows, also without a scenario
 }
 
 // Check reports what of the grounds cannot be used, before a packet is read: an operation that no row names or that no

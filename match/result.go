@@ -515,7 +515,7 @@ type Result struct {
 	Exceptions   []ExceptionUse
 	Asked        Asked         // the scenario as the user named it
 	Scenarios    []ScenarioRun // in the order asked for, then of time
-	Operations   []Operation   // earliest first; only where they were asked for
+	Operations   []Operation   // earliest first; only where they or a scenario were asked for
 	Recognised   int           // VMware machines of the inventory seen in the captures
 	Counts       Counts
 	Advice       []Advice // what would settle most, in order; none where little is open

@@ -122,9 +122,7 @@ func newStage(x *expecter, w *watch, r *Result) *stage {
 // play finds the operations and judges every scenario against each of those that it is about.
 func (s *stage) play() {
 	found := s.operations()
-	if s.g.Operations {
-		s.r.Operations = found
-	}
+	s.r.Operations = found
 	if n := s.watch.uncounted; n > 0 {
 		s.r.Warnings = append(s.r.Warnings, fmt.Sprintf("scenarios rest on the earliest %d connections; %d more were not looked at one by one", maxStrands, n))
 	}

@@ -11,6 +11,7 @@ type chapter struct {
 	bucket match.Bucket
 	title  string
 	what   string // how much stands under it
+	as     style  // of what; plain: not set off
 	items  []item
 	left   int      // items that the limit held back
 	lines  []remark // beside or in place of items

@@ -43,7 +43,7 @@ func (m *markdown) line(lines ...string) {
 
 func (m *markdown) summary() {
 	c := m.t.r.Counts
-	m.line("# flowvet report", "", mdSpans(m.t.outcomeOfRun())+".", "")
+	m.line("# flowvet report", "", mdSpans(append(m.t.outcomeOfScenarios(), m.t.outcomeOfRun())...)+".", "")
 	if part := m.t.partial(); part != "" {
 		m.line("*"+MarkdownText(part)+"*", "")
 	}

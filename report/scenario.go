@@ -1,12 +1,10 @@
 package report
 
 import (
-	"bufio"
+	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"flowvet/inventory"
 	"flowvet/match"
@@ -21,36 +19,119 @@ func (t *teller) scenarioChapters() []chapter {
 	for i := range t.r.Scenarios {
 		all = append(all, t.scenarioChapter(&t.r.Scenarios[i]))
 	}
-	if len(t.r.Operations) > 0 {
-		c := chapter{title: "OPERATIONS", what: count(len(t.r.Operations), "operation") + " shown by the traffic"}
-		for i := range t.r.Operations {
-			c.lines = append(c.lines, t.operation(&t.r.Operations[i])...)
+	if others := t.unplayed(); len(others) > 0 {
+		c := chapter{title: "OTHER OPERATIONS", what: count(len(others), "operation") + " shown by the traffic and judged by no scenario here"}
+		for _, o := range others {
+			c.lines = append(c.lines, t.operation(o)...)
 		}
 		all = append(all, c)
 	}
 	return all
 }
 
-// scenarioChapter tells one run of a scenario, line by line in the order of its file.
+// operationOf returns the operation that began a run; nil where the traffic shows none.
+func (t *teller) operationOf(run *match.ScenarioRun) *match.Operation {
+	if n := run.Operation; n > 0 && n <= len(t.r.Operations) {
+		return &t.r.Operations[n-1]
+	}
+	return nil
+}
+
+// unplayed returns the operations that no run of a scenario is about.
+func (t *teller) unplayed() []*match.Operation {
+	var others []*match.Operation
+	for i := range t.r.Operations {
+		o := &t.r.Operations[i]
+		if !slices.ContainsFunc(t.r.Scenarios, func(run match.ScenarioRun) bool { return run.Operation == o.Number }) {
+			others = append(others, o)
+		}
+	}
+	return others
+}
+
+// verdictStyle is how the verdict on a scenario is set.
+func verdictStyle(v match.ScenarioVerdict) style {
+	return map[match.ScenarioVerdict]style{match.Pass: good, match.Fail: bad, match.Inconclusive: doubt}[v]
+}
+
+// unhurried is the urgency of the lines that decide nothing against a scenario.
+const unhurried = 2
+
+// urgency orders the lines of a scenario by what they ask of a reader.
+func urgency(e *match.Expectation) int {
+	switch state := e.State(); {
+	case e.Required && state == match.LineViolated:
+		return 0
+	case e.Required && state == match.LineUnjudged:
+		return 1
+	}
+	return unhurried
+}
+
+// outcomeOfScenarios says the verdict on each scenario, the worst where it was judged more than once; empty without any.
+func (t *teller) outcomeOfScenarios() []span {
+	var all []span
+	for i := range t.r.Scenarios {
+		name := t.r.Scenarios[i].Scenario.Name
+		if slices.ContainsFunc(t.r.Scenarios[:i], func(run match.ScenarioRun) bool { return run.Scenario.Name == name }) {
+			continue
+		}
+		var n [match.Fail + 1]int
+		for k := range t.r.Scenarios {
+			if run := &t.r.Scenarios[k]; run.Scenario.Name == name {
+				n[run.Verdict]++
+			}
+		}
+		worst, words := t.r.Scenarios[i].Verdict, ""
+		if runs := n[match.Fail] + n[match.Inconclusive] + n[match.Pass]; runs > 1 {
+			words = fmt.Sprintf(" (%s: %d fail, %d inconclusive, %d pass)", count(runs, "operation"), n[match.Fail], n[match.Inconclusive], n[match.Pass])
+			for _, v := range []match.ScenarioVerdict{match.Pass, match.Inconclusive, match.Fail} {
+				if n[v] > 0 {
+					worst = v
+				}
+			}
+		}
+		all = append(all, text("scenario "+Terminal(name)+": "), span{strings.ToUpper(worst.String()), verdictStyle(worst)}, text(words+" · "))
+	}
+	return all
+}
+
+// scenarioChapter tells one run of a scenario: first the required lines that fail it or leave it open, with what to do, then
+// what happened, then the other lines in the order of its file.
 func (t *teller) scenarioChapter(run *match.ScenarioRun) chapter {
 	c := chapter{
 		title: "SCENARIO " + Terminal(run.Scenario.Name),
 		what:  strings.ToUpper(run.Verdict.String()) + ": " + Terminal(run.Why),
+		as:    verdictStyle(run.Verdict),
 	}
 	add := func(label string, body ...span) { c.lines = append(c.lines, remark{label, body}) }
-	add("operation", text(Terminal(run.Scenario.Title)+"; "+t.runTime(run)))
-	add("machines", text(t.bound(run)))
-	for _, e := range t.linesOf(run) {
-		add(e.State().String(), t.lineSpans(e)...)
+	lines := t.linesOf(run)
+	slices.SortStableFunc(lines, func(a, b *match.Expectation) int { return cmp.Compare(urgency(a), urgency(b)) })
+	urgent, remedied := 0, run.Remedy == ""
+	for urgent < len(lines) && urgency(lines[urgent]) < unhurried {
+		c.lines = append(c.lines, t.lineRemarks(lines[urgent])...)
+		remedied = remedied || lines[urgent].Reason.Remedy == run.Remedy
+		urgent++
 	}
-	if run.Remedy != "" {
-		add("next time", span{Terminal(run.Remedy), strong})
+	if !remedied {
+		add("to do", span{Terminal(run.Remedy), strong})
+	}
+	add("operation", text(Terminal(run.Scenario.Title)+"; "+t.runTime(run)))
+	if o := t.operationOf(run); o != nil {
+		c.lines = append(c.lines, t.operation(o)[1:]...)
+	}
+	add("machines", text(t.bound(run)))
+	for _, e := range lines[urgent:] {
+		c.lines = append(c.lines, t.lineRemarks(e)...)
 	}
 	if len(run.Scenario.CannotShow) > 0 {
 		add("cannot show", span{strings.Join(each(run.Scenario.CannotShow, Terminal), "; "), quiet})
 	}
 	return c
 }
+
+// runID names a run within its report: the scenario and the number of the run.
+func runID(run *match.ScenarioRun) string { return fmt.Sprintf("%s:%d", run.Scenario.Name, run.Number) }
 
 // runTime says when an operation ran, and by whose word.
 func (t *teller) runTime(run *match.ScenarioRun) string {
@@ -79,6 +160,29 @@ func (t *teller) bound(run *match.ScenarioRun) string {
 	return strings.Join(parts, ", ")
 }
 
+// boundMachines returns the machines that the user or the traffic bound to the variables of a run, each once.
+func boundMachines(run *match.ScenarioRun) []*inventory.Machine {
+	var all []*inventory.Machine
+	for _, b := range run.Bindings {
+		for _, m := range b.Machines {
+			if b.By != "inventory" && m != nil && !slices.Contains(all, m) && len(all) < maxLogical {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+// runSentence tells a run in one sentence or two: which scenario, between whom, when, its verdict and what to do.
+func (t *teller) runSentence(run *match.ScenarioRun) string {
+	sentence := fmt.Sprintf("Scenario %s (%s): %s: %s. %s; %s.", Terminal(run.Scenario.Name), Terminal(run.Scenario.Title), run.Verdict,
+		Terminal(run.Why), t.bound(run), t.runTime(run))
+	if run.Remedy != "" {
+		sentence += " Next time: " + Terminal(run.Remedy) + "."
+	}
+	return sentence
+}
+
 // linesOf returns the lines of a run in the order of its file.
 func (t *teller) linesOf(run *match.ScenarioRun) []*match.Expectation {
 	var lines []*match.Expectation
@@ -91,16 +195,38 @@ func (t *teller) linesOf(run *match.ScenarioRun) []*match.Expectation {
 	return lines
 }
 
-// lineSpans tells one line: what it asks for, of whom, and what became of it.
-func (t *teller) lineSpans(e *match.Expectation) []span {
-	as := map[match.LineState]style{match.LineMet: good, match.LineViolated: bad, match.LineUnjudged: doubt}[e.State()]
+// lineRemarks tells one line: what it asks for, what became of it, and, where it fails or leaves the scenario open, what to do.
+func (t *teller) lineRemarks(e *match.Expectation) []remark {
+	head := []span{{t.lineHead(e), strong}, text(": " + Terminal(e.Line.Means))}
+	became := t.lineBecame(e)
+	if urgency(e) == unhurried {
+		return []remark{{e.State().String(), append(append(head, text("  ")), became...)}}
+	}
+	all := []remark{{e.State().String(), head}, {"", became}}
+	if todo := t.lineRemedy(e); todo != "" {
+		all = append(all, remark{"to do", []span{{todo, strong}}})
+	}
+	return all
+}
+
+// lineHead names a line, with the machine it is about where it is about each of several.
+func (t *teller) lineHead(e *match.Expectation) string {
 	head := Terminal(e.Line.ID)
 	if e.Subject != nil && e.Line.Each > 0 {
 		head += " of " + Terminal(e.Subject.Name)
 	}
-	line := []span{{head, strong}, text(": " + Terminal(e.Line.Means) + "  ")}
+	if !e.Required {
+		head += " (optional)"
+	}
+	return head
+}
+
+// lineBecame says what became of a line.
+func (t *teller) lineBecame(e *match.Expectation) []span {
+	as := map[match.LineState]style{match.LineMet: good, match.LineViolated: bad, match.LineUnjudged: doubt}[e.State()]
+	var line []span
 	if e.Verdict != match.Met && e.Verdict != match.NotApplicable {
-		line = append(line, span{e.Verdict.String(), as}, text("  "))
+		line = append(line, span{e.Verdict.String(), as}, text(": "))
 	}
 	line = append(line, text(t.lineWhy(e)))
 	if e.Line.CannotShow != "" {
@@ -110,6 +236,45 @@ func (t *teller) lineSpans(e *match.Expectation) []span {
 		line = append(line, text("; excepted by "+Terminal(x.ID)))
 	}
 	return line
+}
+
+// lineRemedy says what to look at where a line is violated, and what would let it be judged where it could not; empty where
+// nothing is to be done.
+func (t *teller) lineRemedy(e *match.Expectation) string {
+	switch {
+	case e.Disposition.Excepted():
+		return ""
+	case e.State() == match.LineUnjudged:
+		return Terminal(e.Reason.Remedy)
+	case e.State() != match.LineViolated:
+		return ""
+	}
+	set := func(limit string) string { return "if that is right here: --set " + Terminal(e.Line.ID) + "." + limit }
+	switch e.Verdict {
+	case match.GapExceeded:
+		return "find what stopped these packets in that time, or kept them from the capture; " + set("max-gap="+e.Silence.Length().String())
+	case match.TooLittle:
+		words := "find out whether it broke off, or whether less was to be done"
+		if e.Line.MinBytes.Given() {
+			words += "; " + set("min-bytes=N")
+		}
+		return words
+	case match.AttemptedRefused:
+		return "the port is closed, or a firewall rejects: start the service, or open the port"
+	case match.AttemptedUnanswered, match.ExpectedHalfOpen:
+		return "a firewall drops it, a route is missing, or the machine is down: flowvet rules writes what must be open"
+	case match.ExpectedAbsent:
+		return "nobody tried: find out whether the operation came to this point, and whether the sender is set up for it"
+	case match.SeenOtherWay:
+		return "it went the other way: hold --bind and the inventory against what was done"
+	case match.WrongRole:
+		return "another machine took this part: correct its role in the inventory, or find out why it did"
+	case match.ForbiddenSeen:
+		return "find out whose it is; where it belongs to another operation, judge one of them with --bind or --window"
+	case match.OutOfOrder:
+		return "what should have come first came later: find out who began the operation, and by which way"
+	}
+	return ""
 }
 
 // lineWhy says what was seen of a line.
@@ -135,96 +300,6 @@ func (t *teller) lineWhy(e *match.Expectation) string {
 // lineTitle names a line of a scenario beside an expectation.
 func lineTitle(e *match.Expectation) string {
 	return fmt.Sprintf("line %s of scenario %s", Terminal(e.Line.ID), Terminal(e.Class.Of))
-}
-
-// operation tells what the traffic shows of an operation.
-func (t *teller) operation(o *match.Operation) []remark {
-	lines := []remark{{fmt.Sprintf("%d %s", o.Number, o.Kind), []span{{t.operationParties(o), strong}, text("  " + t.operationTime(o))}}}
-	add := func(body string) {
-		if body != "" {
-			lines = append(lines, remark{"", []span{text(body)}})
-		}
-	}
-	if o.Connections > 0 {
-		add(fmt.Sprintf("%s, %s of payload, %s; %s%s", count(o.Connections, "connection"), octets(o.Bytes), throughput(o), o.Outcome, referred(t, o)))
-	}
-	add(t.switchOver(o))
-	if o.Next != nil {
-		add(fmt.Sprintf("protected again from %s on, with %s: %s without a double", instant(o.NextAt), Terminal(o.Next.Name), exactly(o.NextAt-o.End)))
-	}
-	for i := range o.Before {
-		b := &o.Before[i]
-		add(fmt.Sprintf("before: %s -> %s %s, %s earlier (%s)", shortName(b.Initiator, b.From), shortName(b.Responder, b.To),
-			service(b.Proto, b.Port), exactly(o.Start-b.At), some(rowIDs(b.Rows), listed, "and")))
-	}
-	return lines
-}
-
-func referred(t *teller, o *match.Operation) string {
-	if ref := reference(t.r, t.o, o.Evidence); ref != "" {
-		return "; " + ref
-	}
-	return ""
-}
-
-func (t *teller) operationParties(o *match.Operation) string {
-	if o.Target == nil {
-		return Terminal(o.Source.Name)
-	}
-	return Terminal(o.Source.Name) + " -> " + Terminal(o.Target.Name)
-}
-
-func (t *teller) operationTime(o *match.Operation) string {
-	if o.Open {
-		return "from " + instant(o.Start) + " to the end of the captures"
-	}
-	return between(o.Start, o.End)
-}
-
-// switchOver says how the machine was announced at its new host.
-func (t *teller) switchOver(o *match.Operation) string {
-	if !o.SwitchedOver {
-		return ""
-	}
-	e := &o.SwitchOver
-	after, from := e.At-o.End, "the end"
-	if o.Target == nil {
-		after, from = e.At-o.Start, "the last frame"
-	}
-	words := fmt.Sprintf("switch-over: %s of %s %s after %s", e.Kind, hardwareAddress(e.MAC), exactly(after), from)
-	if after < 0 {
-		words = fmt.Sprintf("switch-over: %s of %s %s before %s", e.Kind, hardwareAddress(e.MAC), exactly(-after), from)
-	}
-	if ref := reference(t.r, t.o, e.Ref); ref != "" {
-		words += "; " + ref
-	}
-	return words
-}
-
-// exactly prints a length of time to the millisecond.
-func exactly(ns int64) string { return time.Duration(ns).Round(time.Millisecond).String() }
-
-// octets prints an amount of bytes.
-func octets(n uint64) string {
-	switch {
-	case n >= 10e9:
-		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
-	case n >= 10e6:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return count(n, "byte")
-}
-
-// throughput prints how fast an operation's payload went.
-func throughput(o *match.Operation) string {
-	switch rate := o.Throughput(); {
-	case rate == 0:
-		return "no time"
-	case rate >= 1e9:
-		return fmt.Sprintf("%.2f Gbit/s", rate/1e9)
-	default:
-		return fmt.Sprintf("%.1f Mbit/s", rate/1e6)
-	}
 }
 
 // junitScenarios has a case for each run of a scenario.
@@ -272,84 +347,4 @@ func machineLabel(m *inventory.Machine) string {
 		return ""
 	}
 	return m.Name
-}
-
-func jsonOperationOf(r *match.Result, o Options, x *match.Operation) *jsonOperation {
-	j := &jsonOperation{
-		Operation: x.Number, Kind: string(x.Kind), Start: instantExact(x.Start), End: instantExact(x.End),
-		Seconds: time.Duration(x.End - x.Start).Seconds(), Open: x.Open, Source: machineLabel(x.Source), Target: machineLabel(x.Target),
-		Next: machineLabel(x.Next), NextAt: instantExact(x.NextAt), Bytes: x.Bytes, Throughput: x.Throughput(),
-		Connections: x.Connections, Outcome: x.Outcome.String(), Before: []jsonPrecursor{},
-	}
-	if x.Evidence.Frame > 0 {
-		j.Evidence = &jsonEvidence{captureName(r, o, x.Evidence.File), x.Evidence.Frame}
-	}
-	if e := &x.SwitchOver; x.SwitchedOver {
-		j.SwitchOver = &jsonSwitchOver{
-			Kind: e.Kind.String(), Time: instantExact(e.At), MAC: hardwareAddress(e.MAC), After: time.Duration(e.At - x.End).Seconds(),
-			Evidence: &jsonEvidence{captureName(r, o, e.Ref.File), e.Ref.Frame},
-		}
-	}
-	for i := range x.Before {
-		b := &x.Before[i]
-		j.Before = append(j.Before, jsonPrecursor{
-			Initiator: jsonEndOf(b.Initiator, b.From), Responder: jsonEndOf(b.Responder, b.To), Transport: b.Proto.String(), Port: b.Port,
-			Time: instantExact(b.At), Before: time.Duration(x.Start - b.At).Seconds(), Rows: each(b.Rows, rowID),
-		})
-	}
-	return j
-}
-
-// Events writes the operations that the traffic shows, each with what its scenario says of it.
-func Events(w io.Writer, r *match.Result, o Options) error {
-	t := &reporter{paper: newPaper(w, o.Width, o.Color), teller: newTeller(r, o)}
-	t.header()
-	if len(r.Operations) == 0 {
-		t.blank()
-		t.para(0, text("The traffic shows no operation: no vMotion, no host that fell silent, no protected pair."))
-	}
-	for i := range r.Operations {
-		t.blank()
-		for _, l := range t.operation(&r.Operations[i]) {
-			t.item(0, lineColumn+entryIndent, span{l.label, quiet}, l.body...)
-		}
-		for k := range r.Scenarios {
-			if run := &r.Scenarios[k]; run.Operation == r.Operations[i].Number {
-				t.judged(run)
-			}
-		}
-	}
-	return t.Flush()
-}
-
-// judged tells a run of a scenario shortly: its verdict, and the lines that are not met.
-func (t *reporter) judged(run *match.ScenarioRun) {
-	as := map[match.ScenarioVerdict]style{match.Pass: good, match.Fail: bad, match.Inconclusive: doubt}[run.Verdict]
-	t.item(0, lineColumn+entryIndent, span{"", quiet}, text("judged by "+Terminal(run.Scenario.Name)+": "),
-		span{strings.ToUpper(run.Verdict.String()), as}, text(": "+Terminal(run.Why)))
-	for _, e := range t.linesOf(run) {
-		if e.Required && e.State() != match.LineMet && e.State() != match.LineNotApplicable {
-			t.item(entryIndent, lineColumn, span{e.State().String(), quiet}, t.lineSpans(e)...)
-		}
-	}
-}
-
-// EventsSchema names the version of the operations as JSON.
-const EventsSchema = "flowvet-events/1"
-
-// EventsJSON writes the same for programs: the operations, the runs of their scenarios, and the lines of these.
-func EventsJSON(w io.Writer, r *match.Result, o Options) error {
-	s := &stream{w: bufio.NewWriter(w)}
-	s.field("schema", EventsSchema)
-	s.field("version", o.Version)
-	s.array("captures", len(r.Captures), func(i int) any { return jsonCaptureOf(&r.Captures[i]) })
-	s.array("operations", len(r.Operations), func(i int) any { return jsonOperationOf(r, o, &r.Operations[i]) })
-	s.array("scenarios", len(r.Scenarios), func(i int) any { return jsonScenarioOf(&r.Scenarios[i]) })
-	s.array("lines", len(r.Expectations), func(i int) any {
-		if e := &r.Expectations[i]; e.Scenario > 0 {
-			return jsonExpectationOf(r, e)
-		}
-		return nil
-	})
-	return s.close()
 }

@@ -81,7 +81,8 @@ func Text(w io.Writer, r *match.Result, o Options) error {
 // told prints chapters that are nothing but lines.
 func (t *reporter) told(all []chapter) {
 	for _, c := range all {
-		t.section(c.title, c.what)
+		t.blank()
+		t.para(0, span{c.title, heading}, span{"  " + c.what, cmp.Or(c.as, quiet)})
 		for _, l := range c.lines {
 			t.item(entryIndent, lineColumn, span{l.label, quiet}, l.body...)
 		}
@@ -329,7 +330,7 @@ func (t *reporter) summary() {
 	if t.shown.narrows() {
 		t.para(0, span{t.partial(), quiet})
 	}
-	t.para(0, span{t.sums() + " · ", strong}, t.outcomeOfRun())
+	t.para(0, append(t.outcomeOfScenarios(), span{t.sums() + " · ", strong}, t.outcomeOfRun())...)
 }
 
 // partial says that a report was narrowed; empty of one that was not.
