@@ -69,15 +69,7 @@ func (c *copier) register(r *match.Result, o Options) {
 	for i, name := range o.Files {
 		c.file(name, fmt.Sprintf("capture-%d", i+1))
 	}
-	for i := range r.Scenarios {
-		if s := r.Scenarios[i].Scenario; !s.Builtin() {
-			c.file(s.File, "scenario")
-			c.p.name(s.Title, hiddenText)
-			for _, l := range s.Lines {
-				c.p.name(l.Means, hiddenText)
-			}
-		}
-	}
+	c.scenarios(r)
 	for i := range r.Exceptions {
 		c.p.name(r.Exceptions[i].Exception.ID, fmt.Sprintf("exception-%d", i+1))
 	}
@@ -91,6 +83,62 @@ func (c *copier) register(r *match.Result, o Options) {
 			c.file(s.Document, fmt.Sprintf("document-%d", i+1))
 		}
 	}
+}
+
+// scenarios hides what a user wrote into scenarios of his own. The names that flowvet's own scenarios use say nothing of
+// anybody, and stay.
+func (c *copier) scenarios(r *match.Result) {
+	var known map[string]bool
+	for i := range r.Scenarios {
+		s := r.Scenarios[i].Scenario
+		if s.Builtin() {
+			continue
+		}
+		if known == nil {
+			known = scenarioWords()
+		}
+		c.file(s.File, "scenario")
+		name := func(word, pseudonym string) {
+			if !known[word] {
+				c.p.name(word, pseudonym)
+			}
+		}
+		name(s.Name, fmt.Sprintf("scenario-%d", i+1))
+		for _, words := range append([]string{s.Title, s.Versions}, s.CannotShow...) {
+			name(words, hiddenText)
+		}
+		for k, v := range s.Variables {
+			name(v.Name, fmt.Sprintf("VARIABLE%d", k+1))
+			name(v.Means, hiddenText)
+		}
+		for _, l := range s.Lines {
+			name(l.ID, fmt.Sprintf("line-%d", l.Number))
+			name(l.OneOf, fmt.Sprintf("group-%d", l.Number))
+			name(l.Means, hiddenText)
+			name(l.CannotShow, hiddenText)
+		}
+	}
+}
+
+// scenarioWords returns every word that the built-in scenarios of the built-in catalogue use as a name, and their sentences.
+func scenarioWords() map[string]bool {
+	words := map[string]bool{}
+	for _, name := range catalog.ScenarioNames() {
+		s, err := catalog.Default().Scenario(name)
+		if err != nil {
+			continue // tests of catalog hold that none is
+		}
+		for _, word := range append([]string{s.Name, s.Title, s.Versions}, s.CannotShow...) {
+			words[word] = true
+		}
+		for _, v := range s.Variables {
+			words[v.Name], words[v.Means] = true, true
+		}
+		for _, l := range s.Lines {
+			words[l.ID], words[l.OneOf], words[l.Means], words[l.CannotShow] = true, true, true, true
+		}
+	}
+	return words
 }
 
 // file registers a path and its last element; the pseudonym keeps the extension where it is one of ours.
