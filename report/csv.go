@@ -25,7 +25,8 @@ func csvHeader() []string {
 	}
 }
 
-// CSV writes the report for spreadsheets: one line per finding (kind "finding") and per expectation ("expectation").
+// CSV writes the report for spreadsheets: one line per finding (kind "finding"), per expectation ("expectation") and per run
+// of a scenario ("scenario").
 func CSV(w io.Writer, r *match.Result, o Options) error {
 	t := &sheet{w: csv.NewWriter(w), columns: csvHeader()}
 	t.w.Write(t.columns)
@@ -39,6 +40,9 @@ func CSV(w io.Writer, r *match.Result, o Options) error {
 		if e := &r.Expectations[i]; shown.expectation(e) {
 			t.line(csvExpectation(r, e))
 		}
+	}
+	for i := range r.Scenarios {
+		t.line(csvScenario(&r.Scenarios[i]))
 	}
 	t.w.Flush()
 	return t.w.Error()
@@ -108,7 +112,7 @@ func csvExpectation(r *match.Result, e *match.Expectation) map[string]string {
 		cells["subject"] = e.Subject.Name
 	}
 	if e.Line != nil {
-		cells["scenario"], cells["line"] = fmt.Sprintf("%s:%d", e.Class.Of, e.Scenario), e.Line.ID
+		cells["scenario"], cells["line"] = runID(&r.Scenarios[e.Scenario-1]), e.Line.ID
 		cells["state"], cells["line_detail"] = e.State().String(), e.Detail
 	}
 	if e.Inferred {
@@ -130,6 +134,13 @@ func csvExpectation(r *match.Result, e *match.Expectation) map[string]string {
 		cells["outcome"], cells["detail"] = f.Outcome.String(), f.Detail
 	}
 	return cells
+}
+
+func csvScenario(run *match.ScenarioRun) map[string]string {
+	return map[string]string{
+		"kind": "scenario", "id": runID(run), "verdict": run.Verdict.String(), "first": instantExact(run.Start), "last": instantExact(run.End),
+		"remedy": run.Remedy, "scenario": runID(run), "line_detail": run.Why,
+	}
 }
 
 func csvRows(rows []*catalog.Row) string { return strings.Join(each(rows, rowID), " ") }

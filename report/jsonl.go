@@ -2,7 +2,7 @@ package report
 
 // Rules of the evidence (flowvet-evidence/1, described in docs/formats.md)
 //
-//  1. JSON Lines: a header, a line per finding and per expectation, a trailer. The fields are those of the JSON report.
+//  1. JSON Lines: a header, a line per finding, per expectation and per run of a scenario, a trailer. The fields are those of the JSON report.
 //  2. Every line begins with prev, the SHA-256 of the line before it without its line end; the header's is all zeros. So no
 //     line can be changed, left out, added or moved without every later line changing, the trailer's included.
 //  3. The chain shows damage and carelessness by itself. Against somebody who writes the whole file anew it protects only
@@ -58,13 +58,19 @@ type evidenceExpectation struct {
 	*jsonExpectation
 }
 
+type evidenceScenario struct {
+	Prev string `json:"prev"`
+	Type string `json:"type"`
+	*jsonScenario
+}
+
 type evidenceTrailer struct {
 	Prev  string `json:"prev"`
 	Type  string `json:"type"`
 	Lines int    `json:"lines"`
 }
 
-// JSONL writes the evidence: a line per finding and per expectation, with the packets they rest on, chained by hashes.
+// JSONL writes the evidence: a line per finding, expectation and run of a scenario, with the packets they rest on, chained by hashes.
 func JSONL(w io.Writer, r *match.Result, o Options) error {
 	c := &chain{w: bufio.NewWriter(w), prev: noLine}
 	shown := newSelection(o)
@@ -91,6 +97,9 @@ func JSONL(w io.Writer, r *match.Result, o Options) error {
 			refs := each(e.Evidence, func(i int) string { return reference(r, o, r.Findings[i].Evidence) })
 			c.line(evidenceExpectation{c.prev, "expectation", refs, jsonExpectationOf(r, e)})
 		}
+	}
+	for i := range r.Scenarios {
+		c.line(evidenceScenario{c.prev, "scenario", jsonScenarioOf(&r.Scenarios[i])})
 	}
 	c.line(evidenceTrailer{c.prev, "trailer", c.lines + 1})
 	if c.err != nil {

@@ -5,8 +5,9 @@ package report
 //  1. One result with one observation per cause, as in the text report, for what is open, excepted or could not be judged.
 //  2. A finding per objective of flowvet's own: traffic is documented; what is expected is there. OSCAL knows satisfied and
 //     not satisfied only: where it could not be judged there is no finding, and the result's remarks say so.
-//  3. What an exception covers is a risk whose status is deviation-approved.
-//  4. Identifiers are version 5 UUIDs (RFC 9562) of what they name: the same result gives the same bytes.
+//  3. Each run of a scenario is an observation, and a finding on an objective of the scenario's name, unless it is inconclusive.
+//  4. What an exception covers is a risk whose status is deviation-approved.
+//  5. Identifiers are version 5 UUIDs (RFC 9562) of what they name: the same result gives the same bytes.
 
 import (
 	"bufio"
@@ -223,7 +224,7 @@ func (a *oscalWriter) captureID(file uint32) string {
 }
 
 func (a *oscalWriter) result(run string) oscalResult {
-	observations := a.observations()
+	observations := append(a.observations(), a.scenarioObservations()...)
 	result := oscalResult{
 		UUID: uuid5("result " + run), Title: "flowvet check", Description: oscalString(a.sums()), Start: oscalTime(a.r.AsOf),
 		Props: []oscalProp{oscalOwn("exit-status", fmt.Sprint(a.r.Status))},
@@ -231,8 +232,8 @@ func (a *oscalWriter) result(run string) oscalResult {
 			Description: "Traffic evidence speaks to least functionality, boundary protection and internal connections (NIST SP 800-53 rev. 5). It proves none of them alone.",
 			Selections:  []oscalSelection{{[]oscalControl{{"cm-7"}, {"sc-7"}, {"ca-9"}}}},
 		},
-		Observations: observations, Risks: a.risks(), Findings: a.findings(),
-		Remarks: oscalString(joined(a.outcomeOfRun().text, a.undecided(), a.partial())),
+		Observations: observations, Risks: a.risks(), Findings: append(a.findings(), a.scenarioFindings()...),
+		Remarks: oscalString(joined(plainText(a.outcomeOfScenarios())+" "+a.outcomeOfRun().text, a.undecided(), a.partial())),
 	}
 	if a.r.Last > 0 {
 		result.Start, result.End = oscalTime(time.Unix(0, a.r.First)), oscalTime(time.Unix(0, a.r.Last))
@@ -365,6 +366,49 @@ func (a *oscalWriter) findings() []oscalFinding {
 	}
 	add("flowvet-documented", "Every conversation of these machines is documented", a.against[match.Undocumented], c.Indeterminate > 0)
 	add("flowvet-expected", "Everything that is expected of these machines was seen", a.against[match.Absent], c.CouldNotJudge > 0)
+	return all
+}
+
+// scenarioObservations has one for each run of a scenario.
+func (a *oscalWriter) scenarioObservations() []oscalObservation {
+	var all []oscalObservation
+	for i := range a.r.Scenarios {
+		run := &a.r.Scenarios[i]
+		o := oscalObservation{
+			UUID: a.scenarioID(run), Title: oscalString("scenario " + run.Scenario.Name + ": " + run.Verdict.String()),
+			Description: oscalString(a.runSentence(run)), Methods: []string{"TEST"}, Collected: oscalTime(a.r.AsOf),
+			Props: []oscalProp{oscalOwn("scenario", runID(run)), oscalOwn("verdict", run.Verdict.String())},
+		}
+		for _, m := range boundMachines(run) {
+			o.Subjects = a.subject(o.Subjects, m)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+func (a *oscalWriter) scenarioID(run *match.ScenarioRun) string {
+	return uuid5("scenario " + runID(run) + " " + a.runName())
+}
+
+// scenarioFindings judges the objective of each run that passed or failed.
+func (a *oscalWriter) scenarioFindings() []oscalFinding {
+	var all []oscalFinding
+	for i := range a.r.Scenarios {
+		run := &a.r.Scenarios[i]
+		if run.Verdict == match.Inconclusive {
+			continue
+		}
+		status := oscalStatus{"satisfied", "pass"}
+		if run.Verdict == match.Fail {
+			status = oscalStatus{"not-satisfied", "fail"}
+		}
+		all = append(all, oscalFinding{
+			UUID: uuid5("objective " + a.scenarioID(run)), Title: oscalString("Scenario " + run.Scenario.Name + ": " + run.Scenario.Title),
+			Description: oscalString(run.Why), Target: oscalTarget{"objective-id", fmt.Sprintf("flowvet-scenario-%d-%s", run.Number, run.Scenario.Name), status},
+			Related: []oscalObservedRef{{a.scenarioID(run)}},
+		})
+	}
 	return all
 }
 

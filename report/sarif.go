@@ -7,6 +7,7 @@ package report
 //  3. An indeterminate result has kind "open" and, as the standard demands of such, level "none": it accuses nobody.
 //  4. The logical locations are the machines, initiator first. The physical one is the capture; its frame is no region of
 //     a text, and stands in the message and the properties.
+//  5. A run of a scenario is a result too, of kind pass, fail or open: its message names the lines that decided it.
 
 import (
 	"bufio"
@@ -127,11 +128,16 @@ func SARIF(w io.Writer, r *match.Result, o Options) error {
 	s.array("artifacts", len(r.Captures), func(i int) any {
 		return sarifArtifact{sarifURI{URI: fileURI(captureName(r, o, uint32(i)))}, r.Captures[i].Size, []string{"analysisTarget"}}
 	})
-	s.array("results", len(r.Findings)+len(r.Expectations), func(i int) any {
-		if i < len(r.Findings) {
+	s.array("results", len(r.Findings)+len(r.Expectations)+len(r.Scenarios), func(i int) any {
+		expectation := i - len(r.Findings)
+		scenario := expectation - len(r.Expectations)
+		switch {
+		case expectation < 0:
 			return t.sarifFinding(i)
+		case scenario < 0:
+			return t.sarifExpectation(&r.Expectations[expectation])
 		}
-		return t.sarifExpectation(&r.Expectations[i-len(r.Findings)])
+		return t.sarifScenario(&r.Scenarios[scenario])
 	})
 	s.raw("\n}\n]}\n")
 	return s.flush()
@@ -159,6 +165,9 @@ func sarifRules() []sarifRule {
 	}
 	add(match.VerdictDocumented.String(), meaning(match.VerdictDocumented), "warning", match.Documented.String())
 	add(match.DocumentedOverride.String(), meaning(match.DocumentedOverride), "warning", match.Documented.String())
+	add(sarifScenarioRule(match.Fail), "a required line of the scenario is violated", "error", match.Absent.String())
+	add(sarifScenarioRule(match.Inconclusive), "a required line of the scenario could not be judged", "warning", match.Indeterminate.String())
+	add(sarifScenarioRule(match.Pass), "every required line of the scenario is met", "none", match.Documented.String())
 	return rules
 }
 
@@ -207,6 +216,34 @@ func (t *teller) sarifExpectation(e *match.Expectation) any {
 		}
 	}
 	result.Locations = []sarifLocation{here}
+	return result
+}
+
+// sarifScenarioRule names the rule of a verdict on a scenario.
+func sarifScenarioRule(v match.ScenarioVerdict) string { return "scenario-" + v.String() }
+
+// sarifScenario returns a run of a scenario as a result.
+func (t *teller) sarifScenario(run *match.ScenarioRun) any {
+	kind, level, bucket := "fail", "error", match.Absent
+	switch run.Verdict {
+	case match.Pass:
+		kind, level, bucket = "pass", "none", match.Documented
+	case match.Inconclusive:
+		kind, level, bucket = "open", "none", match.Indeterminate
+	}
+	here := sarifLocation{}
+	for _, m := range boundMachines(run) {
+		here.Logical = append(here.Logical, sarifLogical{Terminal(m.Name), Terminal(m.Name), "machine"})
+	}
+	result := sarifResult{
+		RuleID: sarifScenarioRule(run.Verdict), Kind: kind, Level: level, Locations: []sarifLocation{}, Suppressions: []sarifSuppression{},
+		Message:      sarifText{t.runSentence(run)},
+		Fingerprints: map[string]string{"flowvetScenario/v1": Terminal(runID(run))},
+		Properties:   sarifProperties{Bucket: bucket.String(), Rows: []string{}},
+	}
+	if len(here.Logical) > 0 {
+		result.Locations = append(result.Locations, here)
+	}
 	return result
 }
 

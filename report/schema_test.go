@@ -9,6 +9,21 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
+// TestScenarioReportsAreOfTheirSchemas holds the reports that cmd/flowvet keeps of a vMotion that fails: no result of this
+// package's own has scenarios.
+func TestScenarioReportsAreOfTheirSchemas(t *testing.T) {
+	for format, schema := range map[string]string{"sarif": "sarif-2.1.0.json", "oscal": "oscal-assessment-results-1.1.3.json"} {
+		kept, err := os.ReadFile(filepath.Join("..", "testdata", "pcaps", "scenarios", "vmotion", "reports", "heartbeat-gap."+format))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(kept), "scenario-") {
+			t.Errorf("%s: no scenario in it", format)
+		}
+		checkSchema(t, schema)(t, string(kept))
+	}
+}
+
 // checkSchema returns a function that holds a document against a schema of testdata/schema (where from: see the README
 // there). Formats (uri, date-time, uuid) are checked too.
 func checkSchema(t *testing.T, name string) func(*testing.T, string) {

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"flowvet/report"
+)
+
+// TestScenarioReportsInEveryFormat judges a vMotion that fails in two lines, and wants the report beside its capture in every
+// format. The report package holds those that have a schema against it.
+func TestScenarioReportsInEveryFormat(t *testing.T) {
+	t.Chdir(filepath.Join(scenarioFolder, "vmotion"))
+	t.Setenv("COLUMNS", "")
+	for _, format := range report.Names() {
+		t.Run(format, func(t *testing.T) {
+			got := transcript(t, "check", "heartbeat-gap.pcap.gz", "--inventory", "inventory.yaml", "--scenario", "vmotion",
+				"--as-of", "2015-10-21T12:00:00Z", "--format", format, "-q")
+			const status = "[exit status 1]\n"
+			if got[len(got)-len(status):] != status {
+				t.Errorf("it ends with %q", got[len(got)-len(status):])
+			}
+			keepGolden(t, filepath.Join("reports", "heartbeat-gap."+format), got[:len(got)-len(status)])
+		})
+	}
+}
