@@ -271,6 +271,7 @@ type Capture struct {
 	Named       uint64   // names in the file
 	Commented   uint64   // comments in the file
 	Sample      Sample   // of its packets: tells captures apart that show the same
+	SHA256      string   // of the file, hexadecimal: Input.Sum; empty: not asked for, or it has none
 	Table       *Table
 
 	sampled int        // hashes wanted in Sample; 0: maxSample

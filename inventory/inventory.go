@@ -133,6 +133,7 @@ type Inventory struct {
 	Views    []View
 	// Overlapping says that the same addresses may be other hosts in other VLANs.
 	Overlapping bool
+	SHA256      string   // of the file, hexadecimal; empty: there is none
 	Inferred    bool     // made by Suggest, not by a person
 	Warnings    []string // one line each, found while loading
 	index       index

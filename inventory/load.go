@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -47,6 +48,7 @@ func Parse(name string, data []byte, c *catalog.Catalog) (*Inventory, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
+	v.SHA256 = fmt.Sprintf("%x", sha256.Sum256(data))
 	return v, nil
 }
 

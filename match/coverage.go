@@ -62,7 +62,7 @@ func (j *judge) newPoint(c *capture.Capture, g *Grounds) *point {
 
 func captureInfo(c *capture.Capture) CaptureInfo {
 	info := CaptureInfo{
-		Name: c.Name, Format: c.Format, Size: c.Size, Packets: c.Table.Stats.Read, First: c.First, Last: c.Last,
+		Name: c.Name, Format: c.Format, Size: c.Size, SHA256: c.SHA256, Packets: c.Table.Stats.Read, First: c.First, Last: c.Last,
 		Interfaces: c.Interfaces, Damage: c.Damage, Damages: c.Damages, Interrupted: c.Interrupted,
 		Compression: c.Compression, Expanded: c.Expanded, Shift: c.Shift,
 		Duplicates: c.Table.Stats.Duplicates, Removed: c.Table.Stats.Skipped[capture.IgnoredDuplicate],

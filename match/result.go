@@ -428,6 +428,7 @@ func (w Window) IsZero() bool { return w == Window{} }
 type CaptureInfo struct {
 	Name, Format    string
 	Size            int64
+	SHA256          string // of the file, hexadecimal; empty: not asked for
 	Packets         uint64
 	First, Last     int64
 	Interfaces      []capture.Interface

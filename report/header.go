@@ -91,6 +91,9 @@ func (h *facts) capture(c *match.CaptureInfo) {
 	}
 	h.add("capture", span{Terminal(c.Name), strong}, text(line))
 	h.add("", span{strings.Join(lossAndFilter(c), "; "), quiet})
+	if c.SHA256 != "" {
+		h.add("", span{"sha256 " + c.SHA256, quiet})
+	}
 	if c.HalfCapture {
 		h.add("", span{"ONE DIRECTION ONLY: nearly all TCP is seen from one side; silence of the other side proves nothing", doubt})
 	}

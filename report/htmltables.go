@@ -11,16 +11,16 @@ import (
 )
 
 type htmlCapture struct {
-	Name, Format, First, Last, Points, Limits string
-	Size                                      int64
-	Packets                                   uint64
+	Name, Format, First, Last, Points, Limits, SHA256 string
+	Size                                              int64
+	Packets                                           uint64
 }
 
 // htmlCaptures lists the captures with what each could see.
 func (t *teller) htmlCaptures() (rows []htmlCapture, more string) {
 	for i := range t.r.Captures[:min(len(t.r.Captures), maxPageRows)] {
 		c := &t.r.Captures[i]
-		row := htmlCapture{Name: Terminal(c.Name), Format: Terminal(c.Format), Size: c.Size, Packets: c.Packets}
+		row := htmlCapture{Name: Terminal(c.Name), Format: Terminal(c.Format), Size: c.Size, Packets: c.Packets, SHA256: c.SHA256}
 		if c.Packets > 0 {
 			row.First, row.Last = clock(c.First), clock(c.Last)
 		}

@@ -45,7 +45,7 @@ func jsonInventoryOf(r *match.Result) jsonInventory {
 	if v == nil {
 		return jsonInventory{Uses: []string{}}
 	}
-	return jsonInventory{v.Name, len(v.Machines), v.Inferred, list(v.Uses)}
+	return jsonInventory{v.Name, len(v.Machines), v.SHA256, v.Inferred, list(v.Uses)}
 }
 
 func jsonWindowOf(w match.Window) *jsonWindow {
@@ -57,7 +57,7 @@ func jsonWindowOf(w match.Window) *jsonWindow {
 
 func jsonCaptureOf(c *match.CaptureInfo) jsonCapture {
 	j := jsonCapture{
-		Name: c.Name, Format: c.Format, Bytes: c.Size, Packets: c.Packets, Interfaces: each(c.Interfaces, jsonInterfaceOf),
+		Name: c.Name, Format: c.Format, Bytes: c.Size, SHA256: c.SHA256, Packets: c.Packets, Interfaces: each(c.Interfaces, jsonInterfaceOf),
 		Filter: c.Filter, DropsRecorded: c.DropsRecorded, Received: c.Received, Drops: c.Drops, AckedUnseen: c.AckedUnseen,
 		HalfCapture: c.HalfCapture, FilterSuspected: c.FilterSuspected, Interrupted: c.Interrupted,
 		Compression: c.Compression, Expanded: c.Expanded, Shift: time.Duration(c.Shift).Seconds(), Duplicates: c.Duplicates,

@@ -152,6 +152,7 @@ type Evidence struct {
 	Inventory  string   // the name of the file; empty: roles were inferred
 	Anonymized bool     // addresses and names are pseudonyms
 	Narrowed   bool     // only a part was written
+	Captures   []string // SHA-256 of the capture files, hexadecimal, as far as they are known
 	Catalogs   []string // SHA-256 of the catalogues in use, hexadecimal
 	Verdicts   []EvidenceVerdict
 	Lines      int
@@ -189,6 +190,7 @@ type evidenceLine struct {
 	AsOf       string        `json:"as_of"`
 	Narrowed   *jsonNarrowed `json:"narrowed"`
 	Anonymized bool          `json:"anonymized"`
+	Captures   []jsonCapture `json:"captures"`
 	Catalog    jsonCatalog   `json:"catalog"`
 	Inventory  jsonInventory `json:"inventory"`
 	During     []string      `json:"during"`
@@ -252,6 +254,11 @@ func (e *Evidence) take(line *evidenceLine) {
 		}
 		if !line.Inventory.Inferred {
 			e.Inventory = line.Inventory.Name
+		}
+		for _, c := range line.Captures {
+			if c.SHA256 != "" {
+				e.Captures = append(e.Captures, c.SHA256)
+			}
 		}
 		for _, source := range line.Catalog.Sources {
 			e.Catalogs = append(e.Catalogs, source.SHA256)

@@ -46,6 +46,7 @@ type jsonCatalog struct {
 type jsonInventory struct {
 	Name     string   `json:"name"`
 	Machines int      `json:"machines"`
+	SHA256   string   `json:"sha256,omitempty"`
 	Inferred bool     `json:"inferred"`
 	Uses     []string `json:"uses"`
 }
@@ -60,6 +61,7 @@ type jsonCapture struct {
 	Format          string          `json:"format"`
 	Compression     string          `json:"compression,omitempty"`
 	Bytes           int64           `json:"bytes"`
+	SHA256          string          `json:"sha256,omitempty"`
 	Expanded        int64           `json:"expanded_bytes,omitempty"`
 	Shift           float64         `json:"shift_seconds,omitempty"`
 	Packets         uint64          `json:"packets"`

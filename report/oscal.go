@@ -213,10 +213,18 @@ func (a *oscalWriter) captureResources() []oscalResource {
 		all = append(all, oscalResource{
 			UUID: a.captureID(uint32(i)), Title: oscalString(captureName(a.r, a.o, uint32(i))),
 			Description: fmt.Sprintf("A capture: %s, %s", count(c.Packets, "packet"), joined(lossAndFilter(c)...)),
-			Props:       []oscalProp{oscalOwn("bytes", fmt.Sprint(c.Size)), oscalOwn("packets", fmt.Sprint(c.Packets))},
+			Props:       captureProps(c),
 		})
 	}
 	return all
+}
+
+func captureProps(c *match.CaptureInfo) []oscalProp {
+	props := []oscalProp{oscalOwn("bytes", fmt.Sprint(c.Size)), oscalOwn("packets", fmt.Sprint(c.Packets))}
+	if c.SHA256 != "" {
+		props = append(props, oscalOwn("sha256", c.SHA256))
+	}
+	return props
 }
 
 func (a *oscalWriter) captureID(file uint32) string {

@@ -55,6 +55,7 @@ type checkFlags struct {
 	captureFilter string
 	filter        filterFlags
 	sees          []string
+	sums          bool
 	dedup         bool
 	maxFlows      int
 	segment       string
@@ -77,6 +78,7 @@ func (f *checkFlags) bind(flags *flagSet) {
 	f.filter.bind(flags, "judge")
 	flags.StringVar(&f.captureFilter, "capture-filter", "", "the filter `EXPR` the captures were made with, where the file does not say")
 	flags.StringArrayVar(&f.sees, "sees", nil, "a prefix, address or machine (`WHAT`) that the captures are known to see (repeatable)")
+	flags.BoolVar(&f.sums, "sha256", false, "say the SHA-256 of each capture file, as html, jsonl and oscal do anyway (it takes as long as reading does)")
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
 	bindSegment(flags, &f.segment)
 	flags.IntVar(&f.maxFlows, "max-flows", byMemory, "tell at most `N` flows apart, 0 for any number; of more, strangers' are only summed up (default: by the memory there is)")
@@ -148,6 +150,7 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if err := f.output.prepare(sinks, append(f.files(), names(inputs)...)); err != nil {
 		return statusOutput, err
 	}
+	f.sums = f.sums || vouches(sinks)
 	result, err := p.evaluate(f, grounds, inputs)
 	if err != nil {
 		return statusUsage, err
@@ -166,6 +169,9 @@ func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*captu
 		Segments: f.segment == byVLAN || grounds.Inventory != nil && grounds.Inventory.Overlapping,
 	}
 	captures := p.read(inputs, options, f.quiet)
+	if f.sums {
+		p.sum(inputs, captures, f.quiet)
+	}
 	if grounds.Inventory == nil {
 		grounds.Inventory = inventory.Suggest(grounds.Catalog, tables(captures)...)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"flowvet/capture"
@@ -44,6 +45,33 @@ func (p *program) read(inputs []*capture.Input, options capture.Options, quiet b
 		p.noteFolded(captures)
 	}
 	return captures
+}
+
+// vouches reports whether a format is for those who must know later which files were judged.
+func vouches(sinks []sink) bool {
+	return slices.ContainsFunc(sinks, func(s sink) bool { return slices.Contains([]string{"html", "jsonl", "oscal"}, s.name) })
+}
+
+// sum says of each capture which file it was. What a flows file holds has its file elsewhere.
+func (p *program) sum(inputs []*capture.Input, captures []*capture.Capture, quiet bool) {
+	sums := make([]string, len(inputs))
+	each(len(inputs), runtime.GOMAXPROCS(0), func(i int) {
+		if inputs[i].Format == capture.FormatFlows {
+			return
+		}
+		sum, err := inputs[i].Sum(p.ctx)
+		if err != nil && !quiet {
+			p.say("no sha256 of %s: %v", inputs[i].Name, err)
+		}
+		sums[i] = sum
+	})
+	for i, in := range inputs {
+		for _, c := range captures {
+			if in.Format != capture.FormatFlows && c.Name == in.Name {
+				c.SHA256 = sums[i]
+			}
+		}
+	}
 }
 
 // noteFolded says which captures had more flows than there was room for.

@@ -108,6 +108,7 @@ func (p *program) judgeAgain(f *checkFlags, path string, e *report.Evidence, pat
 		fmt.Fprintln(p.stdout, "the catalogue in use is another one than that of the evidence")
 	}
 	differences, compared := compare(e, result)
+	differences = append(otherFiles(e, result), differences...)
 	for _, line := range differences[:min(len(differences), shownDifferences)] {
 		fmt.Fprintln(p.stdout, line)
 	}
@@ -129,7 +130,7 @@ func (p *program) resultAgain(f *checkFlags, path string, e *report.Evidence, pa
 	case e.Inventory != "" && f.inventory == "":
 		return nil, usagef("%s rests on the inventory %s: give it with --inventory", path, e.Inventory)
 	}
-	f.asOf, f.during = e.AsOf, e.During
+	f.asOf, f.during, f.sums = e.AsOf, e.During, len(e.Captures) > 0
 	f.scenario = scenarioFlags{e.Asked.Scenario, e.Asked.Bind, e.Asked.Marker, e.Asked.Set}
 	if e.Start != "" {
 		f.window = e.Start + "/" + e.End
@@ -149,6 +150,19 @@ func (p *program) resultAgain(f *checkFlags, path string, e *report.Evidence, pa
 		return nil, err
 	}
 	return p.evaluate(f, grounds, inputs)
+}
+
+// otherFiles lists the captures that are not the files of the evidence.
+func otherFiles(e *report.Evidence, r *match.Result) (lines []string) {
+	if len(e.Captures) == 0 {
+		return nil
+	}
+	for i := range r.Captures {
+		if c := &r.Captures[i]; c.SHA256 != "" && !slices.Contains(e.Captures, c.SHA256) {
+			lines = append(lines, fmt.Sprintf("%s: not a file that the evidence names: sha256 %s", report.Terminal(c.Name), c.SHA256))
+		}
+	}
+	return lines
 }
 
 // sameCatalogs reports whether the result rests on the catalogues that the evidence names.
