@@ -253,7 +253,11 @@ type part struct {
 
 // merge adds another part, which must not be used afterwards.
 func (p *part) merge(o part) {
-	p.table.Merge(o.table)
+	if p.table.Stats.Read == 0 { // nothing to merge with
+		o.table.MaxFlows, p.table = p.table.MaxFlows, o.table
+	} else {
+		p.table.Merge(o.table)
+	}
 	p.good.merge(o.good)
 	p.any.merge(o.any)
 	p.digest += o.digest
@@ -423,6 +427,7 @@ func (r *reader) handOver() part {
 	r.digested = g.digest
 	old := g.table
 	g.table = &Table{MaxFlows: old.MaxFlows, Keep: old.Keep, Segments: old.Segments}
+	g.table.index.reserve(uint32(old.Len())) // as many are to be expected again
 	g.sampler.least = nil
 	return p
 }
