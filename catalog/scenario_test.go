@@ -178,8 +178,17 @@ func FuzzParseScenario(f *testing.F) {
 		}
 		f.Add(source)
 	}
+	for _, hostile := range []string{
+		"", "\xff\xfe", "scenario: [", "scenario: a\n---\nscenario: b\n", "? {a: b}\n: c\n",
+		"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nlines: *c\n", "variables: &v {A: *v}\n",
+		strings.Replace(goodScenario, "10s", "9999999999h", 1), strings.Replace(goodScenario, "[R110]", "[R110, R110, R999]", 1),
+		strings.Replace(goodScenario, "lines:", "lines: !!binary", 1), goodScenario + goodScenario, strings.Repeat("[", 10_000),
+	} {
+		f.Add([]byte(hostile))
+	}
+	c := Default()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := Default().ParseScenario("fuzz.yaml", data)
+		s, err := c.ParseScenario("fuzz.yaml", data)
 		if err == nil && (s.Name == "" || len(s.Lines) == 0) {
 			t.Errorf("a scenario without name or lines: %+v", s)
 		}
