@@ -12,9 +12,11 @@ type chapter struct {
 	title  string
 	what   string // how much stands under it
 	as     style  // of what; plain: not set off
-	items  []item
-	left   int      // items that the limit held back
-	lines  []remark // beside or in place of items
+
+	scenario bool // a run of a scenario: the page has a section for them
+	items    []item
+	left     int      // items that the limit held back
+	lines    []remark // beside or in place of items
 }
 
 // item is one entry of a chapter: findings or expectations of one cause.

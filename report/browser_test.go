@@ -328,3 +328,30 @@ func TestThePageWithoutScript(t *testing.T) {
 	}
 	b.quiet()
 }
+
+// The page that cmd/flowvet keeps of a vMotion that fails: the line that decided it comes first, the picture has the phases and
+// three marks, and each mark has its words.
+func TestTheScenarioPageInABrowser(t *testing.T) {
+	kept, err := os.ReadFile(filepath.Join("..", "testdata", "pcaps", "scenarios", "vmotion", "reports", "heartbeat-gap.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := openBrowser(t)
+	b.open(string(kept))
+	var said []string
+	b.eval(`return [document.querySelector("table.lines tbody tr td:nth-child(2)").innerText, document.querySelector("#scenarios ~ .verdict").innerText.split("\n")[0]]`, &said)
+	if strings.Join(said, " ") != "violated FAIL" {
+		t.Errorf("the first line and the verdict are %q", said)
+	}
+	for selector, n := range map[string]int{"svg .phase-operation": 1, "svg .phase-lead": 2, "svg line.mark": 3, "svg rect.gap": 1} {
+		if got := len(b.find(selector)); got != n {
+			t.Errorf("%d elements %s, want %d", got, selector, n)
+		}
+	}
+	var marks int
+	b.eval(`return document.querySelectorAll('[aria-label="Marks"] tbody tr').length`, &marks)
+	if marks != 3 {
+		t.Errorf("%d marks are explained, want 3", marks)
+	}
+	b.quiet()
+}

@@ -45,6 +45,9 @@ type page struct {
 	Captures     []htmlCapture
 	CapturesLeft string
 
+	Plays     []htmlPlay
+	PlaysLeft string
+
 	Matrix   *matrix
 	Timeline *timeline
 	Map      *netmap
@@ -132,6 +135,7 @@ func newPage(t *teller) *page {
 	sum.text = strings.TrimPrefix(sum.text, "packets: ")
 	p.Balance = htmlSpans([]span{sum})
 	p.Matrix, p.Timeline, p.Map = t.matrix(), t.timeline(), t.netmap()
+	p.Plays, p.PlaysLeft = t.htmlPlays()
 	p.Expectations, p.ExpectationsLeft = t.htmlExpectations()
 	p.Doubts = t.htmlDoubts()
 	p.Unjudged = t.unjudged()
@@ -147,7 +151,7 @@ func newPage(t *teller) *page {
 // cover says the verdict, the counts and the scope.
 func (p *page) cover(t *teller) {
 	p.Verdict, p.Class = verdictWords(t.r)
-	p.Outcome = t.outcomeOfRun().text
+	p.Outcome = plainText(append(t.outcomeOfScenarios(), t.outcomeOfRun()))
 	c := t.r.Counts
 	p.Tiles = []htmlTile{
 		{"documented", "good", c.Documented},
@@ -193,7 +197,7 @@ func verdictWords(r *match.Result) (words, class string) {
 func (p *page) chapters(t *teller) {
 	n := 0
 	for _, c := range t.chapters() {
-		if c.title == "Exceptions" || c.title == "Not judged" || c.title == insecureTitle || c.title == controlsTitle {
+		if c.scenario || c.title == "Exceptions" || c.title == "Not judged" || c.title == insecureTitle || c.title == controlsTitle {
 			continue // they have tables of their own
 		}
 		h := htmlChapter{Title: c.title, What: c.what}
@@ -261,14 +265,8 @@ func htmlRemarkOf(r remark) htmlRemark { return htmlRemark{r.label, htmlSpans(r.
 func htmlSpans(body []span) []htmlSpan {
 	all := make([]htmlSpan, len(body))
 	for i, s := range body {
-		h := htmlSpan{Text: visible(s.text, 0)}
+		h := htmlSpan{Text: visible(s.text, 0), Class: htmlStyle(s.style)}
 		switch s.style {
-		case bad:
-			h.Class = "bad"
-		case doubt:
-			h.Class = "doubt"
-		case good:
-			h.Class = "good"
 		case strong, heading:
 			h.Strong = true
 		case struck:
@@ -277,6 +275,11 @@ func htmlSpans(body []span) []htmlSpan {
 		all[i] = h
 	}
 	return all
+}
+
+// htmlStyle is the class of a style that the style sheet sets in colour; empty for others.
+func htmlStyle(s style) string {
+	return map[style]string{bad: "bad", doubt: "doubt", good: "good"}[s]
 }
 
 // left says what a table has no room for.

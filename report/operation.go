@@ -95,8 +95,10 @@ func throughput(o *match.Operation) string {
 		return "no time"
 	case rate >= 1e9:
 		return fmt.Sprintf("%.2f Gbit/s", rate/1e9)
-	default:
+	case rate >= 1e6:
 		return fmt.Sprintf("%.1f Mbit/s", rate/1e6)
+	default:
+		return fmt.Sprintf("%.1f kbit/s", rate/1e3)
 	}
 }
 

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,6 +28,15 @@ func (t *teller) scenarioChapters() []chapter {
 	return all
 }
 
+// runFacts says what was judged: what happened, when, and between whom.
+func (t *teller) runFacts(run *match.ScenarioRun) []remark {
+	facts := []remark{{"operation", []span{text(Terminal(run.Scenario.Title) + "; " + t.runTime(run))}}}
+	if o := t.operationOf(run); o != nil {
+		facts = append(facts, t.operation(o)[1:]...)
+	}
+	return append(facts, remark{"machines", []span{text(t.bound(run))}})
+}
+
 // operationOf returns the operation that began a run; nil where the traffic shows none.
 func (t *teller) operationOf(run *match.ScenarioRun) *match.Operation {
 	if n := run.Operation; n > 0 && n <= len(t.r.Operations) {
@@ -52,6 +60,11 @@ func (t *teller) unplayed() []*match.Operation {
 // verdictStyle is how the verdict on a scenario is set.
 func verdictStyle(v match.ScenarioVerdict) style {
 	return map[match.ScenarioVerdict]style{match.Pass: good, match.Fail: bad, match.Inconclusive: doubt}[v]
+}
+
+// stateStyle is how the state of a line is set.
+func stateStyle(s match.LineState) style {
+	return map[match.LineState]style{match.LineMet: good, match.LineViolated: bad, match.LineUnjudged: doubt}[s]
 }
 
 // unhurried is the urgency of the lines that decide nothing against a scenario.
@@ -102,11 +115,10 @@ func (t *teller) scenarioChapter(run *match.ScenarioRun) chapter {
 	c := chapter{
 		title: "SCENARIO " + Terminal(run.Scenario.Name),
 		what:  strings.ToUpper(run.Verdict.String()) + ": " + Terminal(run.Why),
-		as:    verdictStyle(run.Verdict),
+		as:    verdictStyle(run.Verdict), scenario: true,
 	}
 	add := func(label string, body ...span) { c.lines = append(c.lines, remark{label, body}) }
-	lines := t.linesOf(run)
-	slices.SortStableFunc(lines, func(a, b *match.Expectation) int { return cmp.Compare(urgency(a), urgency(b)) })
+	lines := t.linesByUrgency(run)
 	urgent, remedied := 0, run.Remedy == ""
 	for urgent < len(lines) && urgency(lines[urgent]) < unhurried {
 		c.lines = append(c.lines, t.lineRemarks(lines[urgent])...)
@@ -116,11 +128,7 @@ func (t *teller) scenarioChapter(run *match.ScenarioRun) chapter {
 	if !remedied {
 		add("to do", span{Terminal(run.Remedy), strong})
 	}
-	add("operation", text(Terminal(run.Scenario.Title)+"; "+t.runTime(run)))
-	if o := t.operationOf(run); o != nil {
-		c.lines = append(c.lines, t.operation(o)[1:]...)
-	}
-	add("machines", text(t.bound(run)))
+	c.lines = append(c.lines, t.runFacts(run)...)
 	for _, e := range lines[urgent:] {
 		c.lines = append(c.lines, t.lineRemarks(e)...)
 	}
@@ -223,7 +231,7 @@ func (t *teller) lineHead(e *match.Expectation) string {
 
 // lineBecame says what became of a line.
 func (t *teller) lineBecame(e *match.Expectation) []span {
-	as := map[match.LineState]style{match.LineMet: good, match.LineViolated: bad, match.LineUnjudged: doubt}[e.State()]
+	as := stateStyle(e.State())
 	var line []span
 	if e.Verdict != match.Met && e.Verdict != match.NotApplicable {
 		line = append(line, span{e.Verdict.String(), as}, text(": "))

@@ -54,7 +54,9 @@ type timeline struct {
 	From, To             string
 	Window               *svgBox
 	Ticks                []tick
+	Stages               []*stageLane
 	Lanes                []*lane
+	Marks                []timeMark
 	Silences             []silence
 	Note                 string
 
@@ -79,10 +81,12 @@ func (t *teller) timeline() *timeline {
 	if left := len(lanes) - len(l.Lanes); left > 0 {
 		l.Note = count(left, "rarer class") + " not drawn."
 	}
-	l.Floor = timeTop + timeLane*len(l.Lanes)
-	l.Height = l.Floor + 10
+	l.staged(t)
+	top := timeTop + timeLane*len(l.Stages)
+	l.Floor = top + timeLane*len(l.Lanes)
+	l.Height = l.Floor + 10 + l.foot()
 	for i, lane := range l.Lanes {
-		l.draw(lane, timeTop+i*timeLane)
+		l.draw(lane, top+i*timeLane)
 	}
 	l.ticks()
 	if w := t.r.Window; !w.IsZero() {
@@ -205,14 +209,6 @@ func (l *timeline) draw(n *lane, y int) {
 
 // leastGap is the width from which the word "gap" has room; shorter silences stand in the table only.
 const leastGap = 24
-
-// box is where a run of seconds stands on the axis, at least one pixel wide.
-func (l *timeline) box(r capture.Run) svgBox {
-	whole := length(l.span)
-	at := func(second int64) int { return int(min(max(second-l.span.First, 0), whole) * timeWidth / whole) }
-	left, right := at(r.First), at(r.Last+1)
-	return svgBox{X: timeLeft + left, W: max(right-left, 1)}
-}
 
 // ticks divides the axis evenly.
 func (l *timeline) ticks() {
