@@ -132,6 +132,7 @@ func everything() (*Capture, Side) {
 		ref.File = 0
 	}
 	c := filled[Capture]()
+	c.SHA256 = "" // that of a file, which a flows file is not
 	c.Damage, c.Names[0].Addr = &c.Damages[0], netip.MustParseAddr("2001:db8::1")
 	c.Interfaces = []Interface{face}
 	c.Table = &Table{

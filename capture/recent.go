@@ -91,6 +91,18 @@ func (r *recent) runs(to []Run) []Run {
 // from its first to its last second instead; Stats.SecondsJoined says how often.
 const RunsPerFlow = 128
 
+// leastRuns is what a table may hold in any case, 64 KiB: of many captures each begins with a small share of the flows, and
+// how small depends on whether they come as files or in one flows file.
+const leastRuns = 4096
+
+// mostRuns returns how many runs of seconds the table may hold; 0 = no cap.
+func (t *Table) mostRuns() int {
+	if t.MaxFlows <= 0 {
+		return 0
+	}
+	return max(leastRuns, t.mostFlows()*RunsPerFlow)
+}
+
 // addSecond notes that the flow had a packet in that second.
 func (t *Table) addSecond(r *record, second int64) {
 	if r.seconds.add(second) {
@@ -113,7 +125,7 @@ func (t *Table) addRun(r *record, run Run) {
 	bag := &t.rarity(r).seconds
 	before := len(bag.runs)
 	bag.add(run)
-	if most := t.mostFlows() * RunsPerFlow; most > 0 && t.runs+len(bag.runs)-before > most {
+	if most := t.mostRuns(); most > 0 && t.runs+len(bag.runs)-before > most {
 		bag.join()
 		t.Stats.SecondsJoined++
 	}

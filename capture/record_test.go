@@ -141,7 +141,7 @@ func TestShortFlowsNeedNoRuns(t *testing.T) {
 // TestSecondsAreCapped fills a capped table with flows seen every two minutes: together they keep as many runs as the cap
 // says, and those that lost theirs still begin and end when they did.
 func TestSecondsAreCapped(t *testing.T) {
-	const flows, beats = 4, 3 * RunsPerFlow
+	const flows, beats = 40, 3 * RunsPerFlow
 	table := Table{MaxFlows: flows}
 	for beat := range int64(beats) {
 		for i := range uint32(flows) {

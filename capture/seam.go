@@ -148,7 +148,7 @@ func (t *Table) fits(u *Table, more int) bool {
 		return false
 	}
 	flows := t.Len() + u.Len() + more
-	if most := t.mostFlows() * RunsPerFlow; most > 0 && t.runs+u.runs+runsApart*flows > most {
+	if most := t.mostRuns(); most > 0 && t.runs+u.runs+runsApart*flows > most {
 		return false
 	}
 	room := t.room() - 2*more
