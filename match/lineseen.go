@@ -25,6 +25,7 @@ type seenOf struct {
 func (a *act) collectLine(l *catalog.Line, from, to []*inventory.Machine, w Window) seenOf {
 	var seen seenOf
 	wanted := map[*conv]bool{}
+	log := slices.ContainsFunc(l.Rows, func(r *catalog.Row) bool { return r.Class == ftClass })
 	for _, i := range a.lineFindings(a.met, l, from, to) {
 		f := a.findings[i]
 		seen.seconds = seen.seconds.Union(f.Seconds)
@@ -41,7 +42,13 @@ func (a *act) collectLine(l *catalog.Line, from, to []*inventory.Machine, w Wind
 	}
 	for i := range a.watch.strands {
 		st := &a.watch.strands[i]
-		if !wanted[st.c] || !st.within(w, l.New) {
+		if !wanted[st.c] {
+			continue
+		}
+		if log {
+			st = st.together()
+		}
+		if !st.within(w, l.New) {
 			continue
 		}
 		outcome := st.became()

@@ -187,8 +187,9 @@ func (s *stage) ftPairs() []Operation {
 	for pair, strands := range s.strandsOf(ftClass) {
 		var seconds capture.Seconds
 		strands = slices.DeleteFunc(strands, func(st *strand) bool { return st.became() != Success })
-		for _, st := range strands {
-			seconds = seconds.Union(st.seconds)
+		for i, st := range strands {
+			strands[i] = st.together()
+			seconds = seconds.Union(strands[i].seconds)
 		}
 		for _, run := range bridged(seconds, ftPause) {
 			all = append(all, s.ftPair(pair, strands, run))
@@ -199,6 +200,22 @@ func (s *stage) ftPairs() []Operation {
 		s.successor(&all[i], all)
 	}
 	return all
+}
+
+// together returns the strand as far as both of its ends spoke: what a survivor goes on sending to one that is gone, such as
+// retransmissions for minutes, is no log between the two. A second of it is the tail that every end has.
+func (s *strand) together() *strand {
+	if s.sent.Packets == 0 || s.received.Packets == 0 {
+		return s
+	}
+	last := min(s.sent.Last, s.received.Last)
+	if s.last-last <= int64(time.Second) {
+		return s
+	}
+	both := *s
+	both.last = last
+	both.seconds = s.seconds.Within(Window{s.first, last}.seconds())
+	return &both
 }
 
 // bridged joins the runs of a set between which there is no longer pause.
