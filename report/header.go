@@ -154,6 +154,9 @@ func (t *teller) inventoryLine(h *facts) {
 		return
 	}
 	line := fmt.Sprintf("%s, %s, %d of VMware seen", Terminal(v.Name), count(len(v.Machines), "machine"), t.r.Recognised)
+	if v.SHA256 != "" {
+		line += fmt.Sprintf(", sha256 %.12s", v.SHA256)
+	}
 	h.add("inventory", text(line))
 	if v.Inferred && t.r.Recognised > 0 {
 		h.add("", span{"ROLES ARE INFERRED from the traffic itself: nothing here can be more than a warning. " +
