@@ -32,9 +32,20 @@ func soon(t testing.TB, what string, holds func() bool) time.Duration {
 // hears sends a frame and waits until it was captured.
 func (r *liveRun) hears(wire *sender) {
 	r.t.Helper()
+	wire.connected()
 	before := r.read()
 	wire.send(1, 0, datagrams(1))
-	soon(r.t, "a frame is captured", func() bool { return r.read() > before })
+	soon(r.t, "a frame is captured", func() bool { r.goesOn(); return r.read() > before })
+}
+
+// goesOn ends the test where the run has ended.
+func (r *liveRun) goesOn() {
+	r.t.Helper()
+	select {
+	case err := <-r.done:
+		r.t.Fatalf("the run ended: %v", err)
+	default:
+	}
 }
 
 func (r *liveRun) read() (n uint64) {

@@ -75,8 +75,24 @@ func quietly(t testing.TB, names ...string) {
 // sender sends frames out of an interface, many with one call (sendmmsg(2)).
 type sender struct {
 	t    testing.TB
+	name string
 	fd   int
 	sent uint64
+}
+
+// connected waits until the interface is ready to send. The kernel throws away, and calls sent, what is sent between
+// the two ends of a cable being up and its having noticed that.
+func (s *sender) connected() {
+	s.t.Helper()
+	soon(s.t, s.name+" is connected", func() bool {
+		w, err := newLinkWatch(s.name)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer w.close()
+		now, err := w.query()
+		return err == nil && now.State == LinkUp
+	})
 }
 
 // sendBatch is how many frames are sent with one call.
@@ -92,7 +108,9 @@ func newSender(t testing.TB, name string) *sender {
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: indexOf(t, name)}); err != nil {
 		t.Fatal(err)
 	}
-	return &sender{t: t, fd: fd}
+	s := &sender{t: t, name: name, fd: fd}
+	s.connected()
+	return s
 }
 
 func indexOf(t testing.TB, name string) int {
