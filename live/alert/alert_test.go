@@ -143,6 +143,7 @@ func TestASlowReceiverHoldsNobodyUp(t *testing.T) {
 		if spent := time.Since(began); spent != 40*time.Second {
 			t.Errorf("the run waited: %v", spent-40*time.Second)
 		}
+		synctest.Wait()
 		if len(swift.got) != 800 {
 			t.Errorf("the swift one got %d, want 800", len(swift.got))
 		}
