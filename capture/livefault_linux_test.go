@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,7 +142,7 @@ func TestFault27LinkDown(t *testing.T) {
 	l := listen(t, LiveOptions{Interface: "mirror", Sockets: 2})
 	wire := newSender(t, "wire")
 	l.hears(wire)
-	for i, fault := range []struct {
+	for _, fault := range []struct {
 		down, up string
 		state    LinkState
 	}{
@@ -152,7 +153,7 @@ func TestFault27LinkDown(t *testing.T) {
 		resumed := l.after(fault.up, LinkUp)
 		l.hears(wire)
 		gaps := l.Counters().Gaps
-		if len(gaps) != i+1 || gaps[i].Reason != fault.state.String() || gaps[i].To <= gaps[i].From {
+		if !slices.ContainsFunc(gaps, func(g Gap) bool { return g.Reason == fault.state.String() && g.To > g.From }) {
 			t.Errorf("%s: the gaps are %+v", fault.down, gaps)
 		}
 		t.Logf("%s: noticed after %s, captured again after %s", fault.down, noticed, resumed)
@@ -200,7 +201,8 @@ func TestFault28LinkDeleted(t *testing.T) {
 		l.hears(wire)
 		c := l.end()
 		balance(t, sent+wire.sent, c, l.Counters())
-		if len(c.Gaps) != times {
+		gone := slices.DeleteFunc(c.Gaps, func(g Gap) bool { return g.Reason != LinkGone.String() })
+		if len(gone) != times {
 			t.Errorf("%d sockets: %d times deleted, and the gaps are %+v", sockets, times, c.Gaps)
 		}
 		ip(t, "link del mirror")

@@ -87,7 +87,10 @@ func (m *monitor) interfaceLost(lost uint64) {
 
 // hear notes what the interface did, which may be over by now.
 func (m *monitor) hear(s linkStatus) {
-	if s.State != LinkUp || s.Index != m.port.index {
+	switch {
+	case s.Index != m.port.index: // up or not, nothing is captured from it yet
+		m.goBlind(LinkGone)
+	case s.State != LinkUp:
 		m.goBlind(s.State)
 	}
 }
