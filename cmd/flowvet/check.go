@@ -137,14 +137,8 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	inputs, err := p.open(paths, f.quiet)
+	inputs, err := p.openFor(f, paths)
 	if err != nil {
-		return statusUsage, err
-	}
-	if err := f.filter.check(inputs); err != nil {
-		return statusUsage, err
-	}
-	if err := f.inputs.apply(inputs); err != nil {
 		return statusUsage, err
 	}
 	if err := f.output.prepare(sinks, append(f.files(), names(inputs)...)); err != nil {
@@ -156,6 +150,21 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 		return statusUsage, err
 	}
 	return p.write(f.output.hide(result, sinks), sinks), nil
+}
+
+// openFor opens the inputs of a judgement, and holds the flags against them: no packet has been read yet.
+func (p *program) openFor(f *checkFlags, paths []string) ([]*capture.Input, error) {
+	inputs, err := p.open(paths, f.quiet)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.filter.check(inputs); err != nil {
+		return nil, err
+	}
+	if err := f.inputs.apply(inputs); err != nil {
+		return nil, err
+	}
+	return inputs, nil
 }
 
 // evaluate reads the inputs and judges them, by inferred roles where no inventory is given.

@@ -132,10 +132,7 @@ func (p *program) openBoth(f *diffFlags, paths []string, known [2]*report.Snapsh
 		if known[i] != nil {
 			continue
 		}
-		if inputs[i], err = p.open([]string{path}, f.quiet); err != nil {
-			return inputs, err
-		}
-		if err := f.filter.check(inputs[i]); err != nil {
+		if inputs[i], err = p.openFor(&f.checkFlags, []string{path}); err != nil {
 			return inputs, err
 		}
 	}

@@ -77,14 +77,8 @@ func (p *program) happened(f *checkFlags, paths []string) (*match.Result, error)
 	if grounds.Scenarios, err = seenScenarios(grounds.Catalog); err != nil {
 		return nil, err
 	}
-	inputs, err := p.open(paths, f.quiet)
+	inputs, err := p.openFor(f, paths)
 	if err != nil {
-		return nil, err
-	}
-	if err := f.filter.check(inputs); err != nil {
-		return nil, err
-	}
-	if err := f.inputs.apply(inputs); err != nil {
 		return nil, err
 	}
 	return p.evaluate(f, grounds, inputs)

@@ -73,11 +73,8 @@ func (p *program) propose(args []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	inputs, err := p.open(paths, f.quiet)
+	inputs, err := p.openFor(&f, paths)
 	if err != nil {
-		return statusUsage, err
-	}
-	if err := f.filter.check(inputs); err != nil {
 		return statusUsage, err
 	}
 	result, err := p.evaluate(&f, grounds, inputs)
