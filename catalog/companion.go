@@ -12,6 +12,9 @@ import (
 //go:embed companions/*.csv
 var companions embed.FS
 
+// Addendum is the companion that holds what the vendor's document leaves out for its own products.
+const Addendum = "addendum"
+
 // Companions returns the names of the catalogues that come along beside the vendor's document, for [Load], in order.
 func Companions() []string {
 	entries, err := companions.ReadDir("companions")

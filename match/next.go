@@ -34,11 +34,10 @@ type Advice struct {
 // The bounds of advice. A reader goes through four findings one by one; an address with a single finding is no step of its
 // own; more than a few steps are no advice. Half a million questions take a second.
 const (
-	worthAdvice   = 5
-	worthAnEntry  = 2
-	maxEntries    = 3
-	maxQuestions  = 500_000
-	companionName = "addendum"
+	worthAdvice  = 5
+	worthAnEntry = 2
+	maxEntries   = 3
+	maxQuestions = 500_000
 )
 
 // advise says what would settle most of the findings that stand open.
@@ -88,7 +87,7 @@ func (r *Result) adviseCatalogue(g *Grounds, open []*Finding) (rest []*Finding) 
 		}
 	}
 	if n := len(open) - len(rest); n >= worthAnEntry {
-		r.Advice = append(r.Advice, Advice{Kind: UseCatalogue, Catalog: companionName, Findings: n})
+		r.Advice = append(r.Advice, Advice{Kind: UseCatalogue, Catalog: catalog.Addendum, Findings: n})
 		return rest
 	}
 	return open

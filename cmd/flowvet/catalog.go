@@ -60,12 +60,11 @@ func loadCatalog(builtin bool, files []string) (*catalog.Catalog, error) {
 
 // further returns a function that loads the chosen catalogue with the addendum; nil where it is among them.
 func further(builtin bool, files []string) func() *catalog.Catalog {
-	const addendum = "addendum"
-	if slices.Contains(files, addendum) {
+	if slices.Contains(files, catalog.Addendum) {
 		return nil
 	}
 	return func() *catalog.Catalog {
-		c, err := catalog.Load(builtin, append(slices.Clone(files), addendum)...)
+		c, err := catalog.Load(builtin, append(slices.Clone(files), catalog.Addendum)...)
 		if err != nil {
 			return nil // a file of the user's has its own idea of what the addendum declares
 		}

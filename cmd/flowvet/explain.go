@@ -153,16 +153,16 @@ func (f *explainFlags) questions(source, destination string, proto capture.Proto
 			return g, nil, usageError{err}
 		}
 	}
-	cast := &cast{inventory: g.Inventory, catalog: g.Catalog}
-	from, err := cast.addresses(source)
+	who := &speakers{inventory: g.Inventory, catalog: g.Catalog}
+	from, err := who.addresses(source)
 	if err != nil {
 		return g, nil, err
 	}
-	to, err := cast.addresses(destination)
+	to, err := who.addresses(destination)
 	if err != nil {
 		return g, nil, err
 	}
-	g.Inventory = g.Inventory.With(g.Catalog, cast.standIns...)
+	g.Inventory = g.Inventory.With(g.Catalog, who.standIns...)
 	for _, a := range from {
 		for _, b := range to {
 			if a.Is4() == b.Is4() {
@@ -176,15 +176,15 @@ func (f *explainFlags) questions(source, destination string, proto capture.Proto
 	return g, questions, nil
 }
 
-// cast finds who plays in a question. Roles and products are played by stand-ins.
-type cast struct {
+// speakers finds who speaks in a question. For roles and products there are stand-ins.
+type speakers struct {
 	inventory *inventory.Inventory
 	catalog   *catalog.Catalog
 	standIns  []*inventory.Machine
 }
 
 // addresses returns the addresses that a word means.
-func (c *cast) addresses(word string) ([]netip.Addr, error) {
+func (c *speakers) addresses(word string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(word); err == nil {
 		return []netip.Addr{a.Unmap().WithZone("")}, nil
 	}
@@ -210,7 +210,7 @@ func (c *cast) addresses(word string) ([]netip.Addr, error) {
 }
 
 // free returns an address for documentation (RFC 5737) that nothing in the inventory has.
-func (c *cast) free() netip.Addr {
+func (c *speakers) free() netip.Addr {
 	a := netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + len(c.standIns))})
 	for {
 		if _, taken := c.inventory.Place(a); !taken {
@@ -221,7 +221,7 @@ func (c *cast) free() netip.Addr {
 }
 
 // names returns what a word may mean besides an address.
-func (c *cast) names() []string {
+func (c *speakers) names() []string {
 	var names []string
 	for _, m := range c.inventory.Machines {
 		names = append(names, m.Name)
