@@ -38,6 +38,9 @@ func (a *assessment) fail(id string) {
 
 // assess holds the result against the controls of the frameworks asked for.
 func assess(r *match.Result, frameworks []string) []assessment {
+	if len(frameworks) == 0 {
+		return nil
+	}
 	var all []assessment
 	for _, c := range catalog.Controls() {
 		if !slices.Contains(frameworks, c.Framework) {

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"reflect"
@@ -60,26 +62,46 @@ func (n *numbers) next() uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// FuzzJSON holds that whatever numbers and strings a result has, a program reads the same from the JSON report.
+// FuzzJSON holds that whatever numbers and strings a result has, a program reads the same from what the JSON report writes of
+// it. The fields that stay empty are left out, which a whole report has: they took four fifths of the time, and hold nothing.
 func FuzzJSON(f *testing.F) {
 	f.Add("esx01", []byte(nil))
 	f.Add("\x1b]8;;\u202e\U000e0041\"\\\u2028", []byte("\xff\xff\xff\xff\xff\xff\xff\xff0123456789abcdef"))
 	f.Add("\xff<script>&", []byte(strings.Repeat("\x80\x00\x00\x00\x00\x00\x00\x7f", 20)))
 	l := newLab()
 	f.Fuzz(func(t *testing.T, s string, data []byte) {
+		s = s[:min(len(s), 64)] // it is written four times, and what makes a string hostile is short
 		r, want := fuzzed(l, s, data)
+		report, err := written(r)
+		if err != nil {
+			t.Fatal(err)
+		}
 		var got decoded
-		report := render(t, JSON, r, Options{Version: s})
-		if err := json.Unmarshal([]byte(report), &got); err != nil {
+		if err := json.Unmarshal(report, &got); err != nil {
 			t.Fatalf("%v:\n%s", err, report)
 		}
-		if rawControl(report) >= 0 {
+		if rawControl(string(report)) >= 0 {
 			t.Fatalf("a raw character:\n%q", report)
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("got\n%+v\nwant\n%+v", got, want)
 		}
 	})
+}
+
+// written writes what a fuzzed result has, as [JSON] does.
+func written(r *match.Result) ([]byte, error) {
+	var b bytes.Buffer
+	s := &stream{w: bufio.NewWriter(&b)}
+	s.field("schema", Schema)
+	s.field("status", r.Status)
+	s.field("status_why", r.StatusWhy)
+	s.field("counts", jsonCountsOf(r.Counts))
+	s.array("captures", len(r.Captures), func(i int) any { return jsonCaptureOf(&r.Captures[i]) })
+	s.field("stats", jsonStatsOf(&r.Stats))
+	s.array("findings", len(r.Findings), func(i int) any { return jsonFindingOf(r, Options{}, r.Findings[i]) })
+	err := s.close()
+	return b.Bytes(), err
 }
 
 // fuzzed makes a result of one capture and one finding, and what a program should read of it.
