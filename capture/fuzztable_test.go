@@ -75,7 +75,7 @@ func FuzzTable(f *testing.F) {
 			case 4:
 				k.why = []Skip{IgnoredNotIP, IgnoredProtocol, BadLaterFragment, BadLinkType, BadHeader}[o.b%5]
 			case 5:
-				k.why, k.quote = IgnoredICMP, &Quote{Packet: k.packet, Kind: QuotedPort << (o.b % 3)}
+				k.why, k.quote = IgnoredICMP, &Quote{Packet: k.packet, Kind: QuotedPort<<(o.b%3) | QuotedSYN*Signs(o.b>>7)}
 			case 6:
 				if at != other {
 					tables[at].Merge(tables[other])

@@ -178,7 +178,7 @@ func TestQuotesReachTheFlowTheyQuote(t *testing.T) {
 	}
 	want := []string{
 		fmt.Sprintf("udp 10.0.0.1:50000-10.0.0.2:53: 0 packets, signs %d, quoted at 3000000000 by frame 3, in 0 s", QuotedHost),
-		fmt.Sprintf("tcp 10.0.0.1:50000-10.0.0.2:443: 1 packets, signs %d, quoted at 2000000000 by frame 2, in 1 s", SYN|QuotedHost),
+		fmt.Sprintf("tcp 10.0.0.1:50000-10.0.0.2:443: 1 packets, signs %d, quoted at 2000000000 by frame 2, in 1 s", SYN|QuotedHost|QuotedSYN),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -202,7 +202,7 @@ func (t *Table) joinQuote(r *record, h *half, from int, kind Signs, ns int64, re
 	known := h.signs&Quoted != 0
 	rare.quotedAt[from] = firstAt(rare.quotedAt[from], known, ns)
 	rare.quoteRef[from] = earliest(rare.quoteRef[from], ref)
-	h.signs |= kind & Quoted
+	h.signs |= kind & (Quoted | QuotedSYN)
 }
 
 // rarity returns the record's rare part.

@@ -63,7 +63,7 @@ func randomTraffic(rng *rand.Rand, n int) []taken {
 			k.why = []Skip{IgnoredNotIP, IgnoredICMP, IgnoredProtocol, BadLaterFragment, BadLinkType, BadHeader}[rng.IntN(6)]
 		case 1:
 			k.why = IgnoredICMP
-			k.quote = &Quote{Packet: randomPacket(rng), Kind: QuotedPort << rng.IntN(3)}
+			k.quote = &Quote{Packet: randomPacket(rng), Kind: QuotedPort<<rng.IntN(3) | QuotedSYN*Signs(rng.IntN(2))}
 		}
 	}
 	return all
