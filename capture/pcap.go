@@ -18,10 +18,11 @@ const (
 type stream struct {
 	*window
 	interfaces []Interface
-	zeros      int   // records without a byte in a row
-	overlong   bool  // the record just read had a captured length above its length on the wire
-	lastNanos  int64 // of the last packet with a good time stamp
-	timed      bool  // there was one
+	zeros      int    // records without a byte in a row
+	clipped    bool   // the record at hand is read up to its length on the wire, which is below its captured length
+	overlong   uint64 // records that were clipped
+	lastNanos  int64  // of the last packet with a good time stamp
+	timed      bool   // there was one
 	damages    []Damage
 	first      trail     // of the candidate at hand: here it costs no allocation for each byte searched
 	expander   *expander // where the bytes come from; nil where the input is not compressed
@@ -84,15 +85,19 @@ func (s *stream) lengths(captured, wire uint32) (n, onWire int, wrong string) {
 		s.zeros = 0
 		return 0, 0, fmt.Sprintf("%d packets without a byte in a row", maxZeroRecords)
 	}
-	s.overlong = captured > wire
-	switch {
-	case !s.overlong:
-	case wire == 0: // some writers leave it out
+	if wire == 0 { // some writers leave it out
 		wire = captured
-	default:
-		captured = wire
 	}
+	s.clipped = captured > wire
+	captured = min(captured, wire)
 	return int(captured), int(min(wire, 1<<31-1)), ""
+}
+
+// countOverlong counts the record at hand if it was clipped.
+func (s *stream) countOverlong() {
+	if s.clipped {
+		s.overlong++
+	}
 }
 
 // stamp gives f its time. Where the nanoseconds are impossible the second stands alone; where the second is, or there is
@@ -222,6 +227,7 @@ func (r *pcapReader) next(f *Frame) error {
 		return r.cut(offset, "a record", int64(len(b)), int64(size))
 	}
 	r.number++
+	r.countOverlong()
 	r.second, r.tail = int64(h.second), offset+pcapRecordHeader+int64(h.wire)
 	f.Link, f.Interface, f.Number = r.link, 0, r.number
 	f.WireLen, f.Data = onWire, b[pcapRecordHeader:pcapRecordHeader+n]

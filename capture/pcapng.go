@@ -290,6 +290,7 @@ func (r *pcapngReader) simplePacket(f *Frame, offset int64, body []byte) error {
 // deliver fills in what is left of f.
 func (r *pcapngReader) deliver(f *Frame, iface int, data []byte, wire int) {
 	r.number++
+	r.countOverlong()
 	f.Link, f.Interface, f.Number = r.interfaces[iface].Link, iface, r.number
 	f.WireLen, f.Data = wire, data
 }

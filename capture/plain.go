@@ -74,7 +74,7 @@ func (r *pcapReader) plain(frames []Frame) int {
 	}
 	r.number += uint64(n)
 	r.second, r.tail = second, r.offset()+tail
-	r.zeros, r.overlong = 0, false
+	r.zeros = 0
 	r.lastNanos, r.timed = frames[n-1].Nanos, true
 	r.advance(at)
 	return n
@@ -139,7 +139,7 @@ func (r *pcapngReader) plain(frames []Frame) int {
 		return 0
 	}
 	r.number += uint64(n)
-	r.zeros, r.overlong = 0, false
+	r.zeros = 0
 	r.lastNanos, r.timed = frames[n-1].Nanos, true
 	r.advance(at)
 	return n

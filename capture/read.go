@@ -101,13 +101,6 @@ func (p *progress) add(bytes int64, packets uint64) {
 	}
 }
 
-// readStream fills c from s.
-func (c *Capture) readStream(ctx context.Context, s *stream, opt Options) {
-	x := c.reading(s, opt)
-	x.lead(ctx)
-	x.finish(ctx)
-}
-
 // reading prepares to fill c from s.
 func (c *Capture) reading(s *stream, opt Options) *reading {
 	x := &reading{capture: c, stream: s, gatherer: newGatherer(opt), options: opt}
@@ -219,6 +212,7 @@ func (x *reading) conclude(ctx context.Context) {
 	c.Interfaces = s.interfaces
 	c.Digest, c.Sample = g.digest, g.sampler.sample()
 	c.Table = g.finish()
+	c.Table.Stats.OverlongRecords += s.overlong
 }
 
 // damages fills in how the reading ended, and where.

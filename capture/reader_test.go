@@ -230,6 +230,22 @@ func TestPcapRecords(t *testing.T) {
 	}
 }
 
+func TestOverlongRecordsAreCounted(t *testing.T) {
+	const second = 1445421600
+	frame := tcpFrame(1, false)
+	w := newFileWriter(false)
+	w.pcapHeader(magicMicros, 65535, 1)
+	w.record(second, 0, frame)
+	for _, wire := range []uint32{60, 0} { // the second: a writer that leaves the length on the wire out
+		w.u32(second, 0, uint32(len(frame)), wire)
+		w.Write(frame)
+	}
+	w.record(second, 0, frame)
+	if s := &readBytes(t, w.Bytes()).Table.Stats; s.Read != 4 || s.OverlongRecords != 1 {
+		t.Errorf("%d packets, %d of them overlong, want 4 and 1", s.Read, s.OverlongRecords)
+	}
+}
+
 func TestPcapHeaderOddities(t *testing.T) {
 	frame := tcpFrame(1, false)
 	t.Run("the flags above the link type are no part of it", func(t *testing.T) {
@@ -400,4 +416,11 @@ func TestDamageCostsNoMemory(t *testing.T) {
 // read fills c from w.
 func (c *Capture) read(ctx context.Context, w *window, opt Options) {
 	c.readStream(ctx, &stream{window: w, size: -1}, opt)
+}
+
+// readStream fills c from s.
+func (c *Capture) readStream(ctx context.Context, s *stream, opt Options) {
+	x := c.reading(s, opt)
+	x.lead(ctx)
+	x.finish(ctx)
 }
