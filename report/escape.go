@@ -92,11 +92,25 @@ func escaped(r rune) string {
 	return fmt.Sprintf(`\U%08x`, r)
 }
 
+// printable returns how many printable ASCII characters a text begins with: most of any report, and copied at once.
+func printable(text []byte) int {
+	n := 0
+	for n < len(text) && text[n] >= ' ' && text[n] < 0x7f {
+		n++
+	}
+	return n
+}
+
 // AppendJSON appends encoded JSON with every hidden rune as \uXXXX. Such a rune can only stand inside a string, so the value
 // stays the same; a line feed only between values, where it stays. encoding/json leaves DEL, the C1 controls and
 // bidirectional characters as they are.
 func AppendJSON(dst, encoded []byte) []byte {
 	for len(encoded) > 0 {
+		n := printable(encoded)
+		dst = append(dst, encoded[:n]...)
+		if encoded = encoded[n:]; len(encoded) == 0 {
+			break
+		}
 		r, size := utf8.DecodeRune(encoded)
 		switch {
 		case r == '\n' || !hidden(r):
