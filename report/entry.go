@@ -39,7 +39,7 @@ func (t *teller) remarks(g *group) []remark {
 	if proposal := t.settle(g, f); proposal != "" {
 		lines = append(lines, remark{"settle", []span{text(proposal)}})
 	}
-	if t.o.Verbose {
+	if t.filters {
 		lines = append(lines, remark{"filter", []span{{Terminal(f.Filter()), quiet}}})
 	}
 	return lines

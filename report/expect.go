@@ -102,7 +102,7 @@ func (t *teller) shortfallRemarks(s *shortfall) []remark {
 	}
 	lines = append(lines, expired(e.Disposition)...)
 	add("settle", t.settleExpectation(s), plain)
-	if t.o.Verbose {
+	if t.filters {
 		add("filter", Terminal(e.Filter), quiet)
 	}
 	return lines

@@ -107,7 +107,9 @@ func HTML(w io.Writer, r *match.Result, o Options) error {
 	if err != nil {
 		return err
 	}
-	p := newPage(newTeller(r, o))
+	t := newTeller(r, o)
+	t.filters = true
+	p := newPage(t)
 	p.Style, p.Script, p.Policy = template.CSS(style), template.JS(script), policy(style, script)
 	b := bufio.NewWriter(w)
 	if err := layout.ExecuteTemplate(b, "page.html", p); err != nil {

@@ -65,6 +65,7 @@ type junitText struct {
 // JUnit writes the report for build servers.
 func JUnit(w io.Writer, r *match.Result, o Options) error {
 	t := newTeller(r, o)
+	t.filters = true
 	report := junitReport{Name: "flowvet", Suites: []junitSuite{
 		t.junitSuite("flowvet.captures", t.junitCaptures()),
 		t.junitSuite("flowvet.conversations", t.junitConversations()),

@@ -18,6 +18,7 @@ import (
 // Markdown writes the report for tickets and wikis.
 func Markdown(w io.Writer, r *match.Result, o Options) error {
 	m := &markdown{Writer: bufio.NewWriter(w), t: newTeller(r, o)}
+	m.t.filters = true
 	m.summary()
 	m.facts()
 	for _, c := range m.t.chapters() {

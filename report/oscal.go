@@ -282,6 +282,7 @@ func (a *oscalWriter) observations() []oscalObservation {
 func (a *oscalWriter) conversation(g *group) oscalObservation {
 	f := g.exemplar(a.r)
 	o := a.observation(f.ID(), f.Bucket(), g.level, f.Verdict.String(), len(g.members))
+	o.Props = append(o.Props, oscalOwn("display-filter", f.Filter()))
 	o.Title, o.Description = oscalString(plainText(a.headline(g, f))), oscalString(a.sentenceOf(g, f)+". Seen: "+a.seen(g, f)+".")
 	for _, i := range g.members[:min(len(g.members), maxLogical)] {
 		m := a.r.Findings[i]
@@ -296,6 +297,9 @@ func (a *oscalWriter) conversation(g *group) oscalObservation {
 func (a *oscalWriter) expectation(s *shortfall) oscalObservation {
 	e := s.members[0]
 	o := a.observation(e.ID, e.Bucket(), e.Level, e.Verdict.String(), len(s.members))
+	if e.Filter != "" {
+		o.Props = append(o.Props, oscalOwn("display-filter", e.Filter))
+	}
 	o.Title, o.Description = oscalString(plainText(a.expected(s))), oscalString(a.became(s)+".")
 	for _, m := range s.members[:min(len(s.members), maxLogical)] {
 		o.Subjects = a.subject(o.Subjects, m.Subject)

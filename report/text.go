@@ -48,12 +48,13 @@ type teller struct {
 	shown selection
 	tally *tally
 
+	filters  bool // a Wireshark display filter stands with each finding
 	proposed bool // an exception was proposed somewhere
 }
 
 func newTeller(r *match.Result, o Options) *teller {
 	shown := newSelection(o)
-	return &teller{r: r, o: o, shown: shown, tally: newTally(r, shown)}
+	return &teller{r: r, o: o, shown: shown, tally: newTally(r, shown), filters: o.Verbose}
 }
 
 // Text writes the report for people.

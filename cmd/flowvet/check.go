@@ -37,6 +37,8 @@ Examples:
       judge part of a capture; docs/filters.md says which expressions
   flowvet check lab.pcap --inventory lab.yaml --only undocumented --machine esx01
       narrow the report; the exit status stays that of the whole
+  flowvet check lab.pcap --inventory lab.yaml --evidence findings.pcapng
+      with the first packets of each finding, to be looked at in Wireshark
   tcpdump -w - -i eth1 | flowvet check - --inventory lab.yaml
       judge what arrives; an interrupt ends it with a report of what was read
 `
@@ -62,6 +64,7 @@ type checkFlags struct {
 	inputs        inputFlags
 	failOn        string
 	output        outputFlags
+	evidence      evidenceFlags
 	quiet         bool
 }
 
@@ -85,6 +88,7 @@ func (f *checkFlags) bind(flags *flagSet) {
 	f.inputs.bind(flags)
 	flags.StringVar(&f.failOn, "fail-on", "error", "exit status 1 from this `LEVEL` on: error, warning or none (default error)")
 	f.output.bind(flags)
+	f.evidence.bind(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no notes on standard error")
 	flags.BoolP("numeric", "n", false, "accepted for habit's sake: names are never resolved")
 }
@@ -141,7 +145,10 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	if err := f.output.prepare(sinks, append(f.files(), names(inputs)...)); err != nil {
+	if err := f.evidence.check(&f.output, sinks, inputs); err != nil {
+		return statusUsage, err
+	}
+	if err := f.prepare(sinks, inputs); err != nil {
 		return statusOutput, err
 	}
 	f.sums = f.sums || vouches(sinks)
@@ -149,7 +156,20 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	return p.write(f.output.hide(result, sinks), sinks), nil
+	status, err := p.show(f, result, grounds, inputs)
+	if err != nil {
+		return statusUsage, err
+	}
+	return worse(p.write(f.output.hide(result, sinks), sinks), status), nil
+}
+
+// prepare checks, before a packet is read, that everything can be written, and that nothing is that the run reads.
+func (f *checkFlags) prepare(sinks []sink, inputs []*capture.Input) error {
+	reads := append(f.files(), names(inputs)...)
+	if err := f.output.prepare(sinks, reads); err != nil || f.evidence.path == "" {
+		return err
+	}
+	return freeOutput(f.evidence.path, reads)
 }
 
 // openFor opens the inputs of a judgement, and holds the flags against them: no packet has been read yet.
@@ -169,13 +189,9 @@ func (p *program) openFor(f *checkFlags, paths []string) ([]*capture.Input, erro
 
 // evaluate reads the inputs and judges them, by inferred roles where no inventory is given.
 func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*capture.Input) (*match.Result, error) {
-	keep, err := keeper(grounds.Filter)
+	options, err := f.reading(&grounds)
 	if err != nil {
 		return nil, err
-	}
-	options := capture.Options{
-		Dedup: f.dedup, Filter: keep, MaxExpanded: f.inputs.limit, MaxFlows: f.maxFlows, Keep: machines(grounds.Inventory),
-		Segments: f.segment == byVLAN || grounds.Inventory != nil && grounds.Inventory.Overlapping,
 	}
 	captures := p.read(inputs, options, f.quiet)
 	if f.sums {
@@ -189,6 +205,15 @@ func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*captu
 		return nil, usageError{err}
 	}
 	return result, nil
+}
+
+// reading returns how the inputs are read.
+func (f *checkFlags) reading(grounds *match.Grounds) (capture.Options, error) {
+	keep, err := keeper(grounds.Filter)
+	return capture.Options{
+		Dedup: f.dedup, Filter: keep, MaxExpanded: f.inputs.limit, MaxFlows: f.maxFlows, Keep: machines(grounds.Inventory),
+		Segments: f.segment == byVLAN || grounds.Inventory != nil && grounds.Inventory.Overlapping,
+	}, err
 }
 
 // byVLAN is the value of --segment that tells VLANs apart.

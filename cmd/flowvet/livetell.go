@@ -90,20 +90,17 @@ func (t *teller) addEvidence(f *tellFlags, v *view) error {
 	if f.evidence == "" {
 		return nil
 	}
-	size, ok := parseSize(f.size)
-	if !ok || size > maxEvidence {
-		return usagef("--evidence-size: %q is no size up to 1GiB: write bytes, or a number with KiB, MiB or GiB", f.size)
+	size, err := evidenceSize(f.size)
+	if err != nil {
+		return err
 	}
 	if err := writable(f.evidence); err != nil {
 		return outputError{err}
 	}
-	t.recorder = evidence.New(f.evidence, int(size), f.payload, v.log)
+	t.recorder = evidence.New(f.evidence, size, f.payload, v.log)
 	t.watchers = append(t.watchers, t.recorder)
 	return nil
 }
-
-// maxEvidence bounds what is held in memory for the evidence.
-const maxEvidence = 1 << 30
 
 func (t *teller) addMetrics(f *tellFlags) (err error) {
 	if f.metrics == "" {

@@ -8,21 +8,14 @@ package evidence
 import (
 	"io"
 	"log/slog"
-	"net/netip"
 	"slices"
 	"sync"
 
 	"flowvet/capture"
+	"flowvet/evidence"
 	"flowvet/live"
 	"flowvet/match"
 	"flowvet/report"
-)
-
-// The packets that are kept.
-const (
-	perFlow         = 4  // of each flow
-	perConversation = 16 // of all flows of a conversation
-	packetCost      = 96 // bytes that a packet takes besides its own
 )
 
 // Recorder keeps packets. It is a live.Watcher, and its Tap is one of capture.LiveOptions.
@@ -34,8 +27,8 @@ type Recorder struct {
 
 	tap     sync.Mutex // of what waits
 	decoder capture.Packet
-	waiting map[flow]*trail
-	order   []flow // of waiting, oldest first
+	waiting map[evidence.Flow]*trail
+	order   []evidence.Flow // of waiting, oldest first
 	size    int
 
 	exhibits map[string]*exhibit // by the finding's id; nil where there was no room for it any more; the loop's own
@@ -48,32 +41,17 @@ type Recorder struct {
 	failed   bool // said
 }
 
-// flow is a 5-tuple, the smaller end first.
-type flow struct {
-	a, b  netip.AddrPort
-	proto capture.Proto
-}
-
 // trail is the beginning of a flow.
 type trail struct {
-	packets []packet
+	packets []evidence.Packet
 	size    int
-}
-
-// packet is a packet as it will stand in the file.
-type packet struct {
-	nanos   int64
-	wireLen int
-	link    capture.Link
-	data    []byte
-	from    flow
 }
 
 // exhibit is what is kept of one conversation. It does not change once it is handed to the writer.
 type exhibit struct {
 	id      string // of the finding
 	comment string
-	packets []packet
+	packets []evidence.Packet
 	size    int
 }
 
@@ -82,7 +60,7 @@ type exhibit struct {
 func New(path string, limit int, payload bool, log *slog.Logger) *Recorder {
 	r := &Recorder{
 		path: path, limit: limit, payload: payload, log: log,
-		waiting: map[flow]*trail{}, exhibits: map[string]*exhibit{}, writing: make(chan []*exhibit, 1),
+		waiting: map[evidence.Flow]*trail{}, exhibits: map[string]*exhibit{}, writing: make(chan []*exhibit, 1),
 	}
 	r.finished.Go(r.write)
 	return r
@@ -96,28 +74,21 @@ func (r *Recorder) Tap(f *capture.Frame) {
 	if p.Decode(f) != capture.Kept {
 		return
 	}
-	k := flow{p.Src(), p.Dst(), p.Proto}
-	from := k
-	if k.b.Compare(k.a) < 0 {
-		k.a, k.b = k.b, k.a
-	}
+	k := evidence.FlowOf(p).Sorted()
 	t := r.waiting[k]
 	if t == nil {
 		t = new(trail)
 		r.waiting[k] = t
 		r.order = append(r.order, k)
-		r.size += packetCost
+		r.size += evidence.PacketCost
 	}
-	if len(t.packets) >= perFlow {
+	if len(t.packets) >= evidence.PerFlow {
 		return
 	}
-	data := f.Data
-	if !r.payload {
-		data = data[:min(len(data), p.HeaderLen(f))]
-	}
-	t.packets = append(t.packets, packet{f.Nanos, f.WireLen, f.Link, slices.Clone(data), from})
-	t.size += len(data) + packetCost
-	r.size += len(data) + packetCost
+	taken := evidence.Take(f, p, r.payload)
+	t.packets = append(t.packets, taken)
+	t.size += taken.Size()
+	r.size += taken.Size()
 	r.forget()
 }
 
@@ -125,7 +96,7 @@ func (r *Recorder) Tap(f *capture.Frame) {
 func (r *Recorder) forget() {
 	n := 0
 	for ; r.size > r.limit && n < len(r.order)-1; n++ {
-		r.size -= r.waiting[r.order[n]].size + packetCost
+		r.size -= r.waiting[r.order[n]].size + evidence.PacketCost
 		delete(r.waiting, r.order[n])
 	}
 	if n > 0 {
@@ -133,23 +104,12 @@ func (r *Recorder) forget() {
 	}
 }
 
-// conversation is what a finding is about.
-type conversation struct {
-	initiator, responder netip.Addr
-	port                 uint16
-	proto                capture.Proto
-}
-
 // Judged implements live.Watcher: what belongs to an undocumented conversation is kept.
 func (r *Recorder) Judged(j *live.Judgement) {
-	found := map[conversation]*match.Finding{}
-	for i := range j.Result.Findings {
-		f := j.Result.Findings[i]
-		if f.Bucket() != match.Undocumented || f.Disposition.Excepted() {
-			continue
-		}
-		for _, responder := range append(f.Groups, f.Responder) {
-			found[conversation{f.Initiator, responder, f.Port, f.Proto}] = f
+	var found []*match.Finding
+	for _, f := range j.Result.Findings {
+		if f.Bucket() == match.Undocumented && !f.Disposition.Excepted() {
+			found = append(found, f)
 		}
 	}
 	if len(found) > 0 {
@@ -159,7 +119,8 @@ func (r *Recorder) Judged(j *live.Judgement) {
 }
 
 // sift moves what waits and belongs to a finding to what is kept, in the order in which the flows began.
-func (r *Recorder) sift(found map[conversation]*match.Finding) {
+func (r *Recorder) sift(found []*match.Finding) {
+	index := evidence.NewIndex(found, false)
 	r.tap.Lock()
 	defer r.tap.Unlock()
 	for _, k := range r.order {
@@ -167,30 +128,26 @@ func (r *Recorder) sift(found map[conversation]*match.Finding) {
 		if len(t.packets) == 0 {
 			continue
 		}
-		f := found[conversation{k.a.Addr(), k.b.Addr(), k.b.Port(), k.proto}]
-		if f == nil {
-			f = found[conversation{k.b.Addr(), k.a.Addr(), k.a.Port(), k.proto}]
-		}
-		if f != nil {
-			r.keep(f, t.packets)
+		if i := index.Find(k, 0); i >= 0 {
+			r.keep(found[i], t.packets)
 		}
 	}
 }
 
 // keep adds to what is kept of a finding what is not there yet, and lets go of the oldest where it is too much.
-func (r *Recorder) keep(f *match.Finding, packets []packet) {
+func (r *Recorder) keep(f *match.Finding, packets []evidence.Packet) {
 	before, known := r.exhibits[f.ID()]
 	if known && before == nil || !known && len(r.exhibits) >= live.MaxNews {
 		return
 	}
-	after := &exhibit{id: f.ID(), comment: "flowvet " + f.ID() + ": " + report.FindingLine(f)}
+	after := &exhibit{id: f.ID(), comment: evidence.Comment(f)}
 	if before != nil {
 		after.packets, after.size = slices.Clone(before.packets), before.size
 	}
 	for _, p := range packets {
-		if len(after.packets) < perConversation && !slices.ContainsFunc(after.packets, p.same) {
+		if len(after.packets) < evidence.PerConversation && !slices.ContainsFunc(after.packets, p.Same) {
 			after.packets = append(after.packets, p)
-			after.size += len(p.data) + packetCost
+			after.size += p.Size()
 		}
 	}
 	if before != nil && len(after.packets) == len(before.packets) {
@@ -206,9 +163,6 @@ func (r *Recorder) keep(f *match.Finding, packets []packet) {
 	r.kept += after.size
 	r.retire()
 }
-
-// same reports whether two packets are one.
-func (p packet) same(o packet) bool { return p.nanos == o.nanos && p.from == o.from }
 
 // retire lets go of the oldest exhibits. That they were there is remembered, so that they push no others out in turn.
 func (r *Recorder) retire() {
@@ -246,10 +200,19 @@ func (r *Recorder) Close() {
 // write writes the file, whole or not at all, each time it is handed a set.
 func (r *Recorder) write() {
 	for set := range r.writing {
-		err := report.WriteFile(r.path, func(w io.Writer) error { return writePcapng(w, set) })
+		err := report.WriteFile(r.path, func(w io.Writer) error { return evidence.Write(w, shown(set)) })
 		if err != nil && !r.failed {
 			r.log.Error("evidence not written: it is tried again with the next", "error", err)
 		}
 		r.failed = err != nil
 	}
+}
+
+// shown returns the exhibits as they are written.
+func shown(set []*exhibit) []evidence.Exhibit {
+	all := make([]evidence.Exhibit, len(set))
+	for i, e := range set {
+		all[i] = evidence.Exhibit{Comment: e.comment, Packets: e.packets}
+	}
+	return all
 }

@@ -13,6 +13,7 @@ import (
 
 	"flowvet/capture"
 	"flowvet/capture/capturetest"
+	"flowvet/evidence"
 	"flowvet/inventory"
 	"flowvet/live"
 	"flowvet/match"
@@ -80,11 +81,11 @@ func TestTheFirstPacketsOfWhatIsUndocumentedAreKept(t *testing.T) {
 	r.Judged(judged(f))
 	r.Close()
 	c := read(t, path)
-	if got, want := c.Table.Stats.Flowed, uint64(2*perFlow); got != want || c.Table.Len() != 2 {
+	if got, want := c.Table.Stats.Flowed, uint64(2*evidence.PerFlow); got != want || c.Table.Len() != 2 {
 		t.Errorf("%d packets of %d flows, want %d of 2: the first of each flow, once", got, c.Table.Len(), want)
 	}
 	want := "flowvet " + f.ID() + ": unlisted-port  203.0.113.99 -> 10.20.0.11  23/tcp"
-	if c.Commented != uint64(2*perFlow) || slices.ContainsFunc(c.Comments, func(s string) bool { return s != want }) {
+	if c.Commented != uint64(2*evidence.PerFlow) || slices.ContainsFunc(c.Comments, func(s string) bool { return s != want }) {
 		t.Errorf("%d comments, %q; want %q on each", c.Commented, c.Comments, want)
 	}
 	info, err := os.Stat(path)

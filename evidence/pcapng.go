@@ -25,30 +25,30 @@ const (
 	maxComment      = 4096
 )
 
-// writePcapng writes the packets of the exhibits in the order of their times, an interface for each link type.
-func writePcapng(w io.Writer, exhibits []*exhibit) error {
+// Write writes the packets of the exhibits as pcapng, in the order of their times, an interface for each link type.
+func Write(w io.Writer, exhibits []Exhibit) error {
 	to := &pcapng{w: bufio.NewWriter(w)}
 	to.section()
 	type shown struct {
-		packet
+		Packet
 		comment string
 	}
 	var all []shown
 	for _, e := range exhibits {
-		for _, p := range e.packets {
-			all = append(all, shown{p, e.comment})
+		for _, p := range e.Packets {
+			all = append(all, shown{p, e.Comment})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b shown) int { return cmp.Compare(a.nanos, b.nanos) })
+	slices.SortStableFunc(all, func(a, b shown) int { return cmp.Compare(a.Nanos, b.Nanos) })
 	numbers := map[capture.Link]uint32{}
 	for _, p := range all {
-		n, known := numbers[p.link]
+		n, known := numbers[p.Link]
 		if !known {
 			n = uint32(len(numbers))
-			numbers[p.link] = n
-			to.link(p.link)
+			numbers[p.Link] = n
+			to.link(p.Link)
 		}
-		to.packet(n, &p.packet, p.comment)
+		to.packet(n, &p.Packet, p.comment)
 	}
 	return to.w.Flush()
 }
@@ -78,12 +78,12 @@ func (f *pcapng) link(link capture.Link) {
 	f.block(blockInterface)
 }
 
-func (f *pcapng) packet(link uint32, p *packet, comment string) {
-	nanos := uint64(max(p.nanos, 0))
-	for _, v := range []uint32{link, uint32(nanos >> 32), uint32(nanos), uint32(len(p.data)), uint32(max(p.wireLen, len(p.data)))} {
+func (f *pcapng) packet(link uint32, p *Packet, comment string) {
+	nanos := uint64(max(p.Nanos, 0))
+	for _, v := range []uint32{link, uint32(nanos >> 32), uint32(nanos), uint32(len(p.Data)), uint32(max(p.WireLen, len(p.Data)))} {
 		f.u32(v)
 	}
-	f.bytes(p.data)
+	f.bytes(p.Data)
 	f.option(optionComment, []byte(comment[:min(len(comment), maxComment)]))
 	f.option(optionEnd, nil)
 	f.block(blockPacket)
