@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,8 @@ func TestMistakesInScenariosAreSaidWithLineAndHint(t *testing.T) {
 	for _, tt := range []struct{ what, old, now, want string }{
 		{"a key that is misspelt", "title:", "titel:", `ours.yaml:2: the scenario: unknown key "titel": did you mean "title"?`},
 		{"a row that is nowhere", "R110", "R999", `ours.yaml:10: line 1: rows: row "R999" is in no catalogue in use: flowvet catalog lists them`},
+		{"a row of a catalogue that is none", "R110", "vsphere9:V9-003", `ours.yaml:10: line 1: rows: "vsphere9" is no catalogue that comes along: did you mean "vsphere5"?`},
+		{"no row at all", "R110", "", `ours.yaml:10: line 1: rows: no row is named: flowvet catalog lists them`},
 		{"a role that is misspelt", "{role: hypervisor-host}", "{role: hypervisor-hots}", `ours.yaml:5: variable "SRC": role: unknown role "hypervisor-hots": did you mean "hypervisor-host"?`},
 		{"a variable that nobody declared", "to: DST", "to: DTS", `ours.yaml:8: line "memory": "DTS" is no variable of this scenario: did you mean "DST"?`},
 		{"a variable in lower case", "  SRC: {", "  src: {", `ours.yaml:5: "src" is no name for a variable: write it in capitals, such as SRC`},
@@ -74,6 +77,47 @@ func TestMistakesInScenariosAreSaidWithLineAndHint(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("%s: %v\nwant %s", tt.what, err, tt.want)
 		}
+	}
+}
+
+// TestRowsOfCompanionsCountWhereTheyAreInUse holds that a scenario goes on to later products with their catalogue, and that no
+// row of a built-in one is misspelt.
+func TestRowsOfCompanionsCountWhereTheyAreInUse(t *testing.T) {
+	all, err := Load(true, Companions()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range ScenarioNames() {
+		plain, err := Default().Scenario(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		later, err := all.Scenario(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range plain.Lines {
+			if slices.ContainsFunc(l.Rows, func(r *Row) bool { return r.Origin.Unofficial }) {
+				t.Errorf("%s: line %s has a row of a catalogue that is not in use", name, l.ID)
+			}
+		}
+		if name == "vmotion" && len(later.Line("memory").Rows) != len(plain.Line("memory").Rows)+4 {
+			t.Errorf("%s: %v, want those of vSphere 5 to 8 as well", name, later.Line("memory").Rows)
+		}
+		if name == "ha-failover" && (plain.Line("survivors-fdm") != nil || later.Line("survivors-fdm") == nil) {
+			t.Errorf("%s: the agents of ESXi 5 have a line with their catalogue, and none without", name)
+		}
+	}
+	order := strings.Replace(goodScenario, "lines:\n", `lines:
+  - id: first
+    means: of another product
+    rows: [vsphere5:V5-006]
+    from: SRC
+    to: DST
+`, 1) + "    after: [first]\n"
+	s, err := Default().ParseScenario("ours.yaml", []byte(order))
+	if err != nil || len(s.Lines) != 1 || len(s.Lines[0].After) != 0 {
+		t.Errorf("a line behind one that is left out: %+v, %v", s, err)
 	}
 }
 

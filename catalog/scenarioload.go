@@ -100,6 +100,9 @@ func (c *Catalog) ParseScenario(name string, data []byte) (*Scenario, error) {
 		p.scenario(s, root)
 		p.whole(s, root)
 	}
+	if len(p.found.errors) == 0 && !s.keepLines() {
+		p.addf(0, "add them with --catalog", "every row is of a catalogue that is not in use")
+	}
 	if len(p.found.errors) > 0 {
 		return nil, Problems(p.found.sorted())
 	}
@@ -378,9 +381,20 @@ func (p *scenarioParser) position(n *yaml.Node, what string, words ...string) in
 	return max(0, slices.Index(words, p.choice(n, what, words)))
 }
 
+// rows reads ids of rows. One written CATALOGUE:ID, of a catalogue that comes along, counts only where that one is in use.
 func (p *scenarioParser) rows(n *yaml.Node, what string) []*Row {
 	var rows []*Row
-	for _, id := range p.list(n, what) {
+	ids := p.list(n, what)
+	if len(ids) == 0 {
+		p.addf(n.Line, "flowvet catalog lists them", "%s: no row is named", what)
+	}
+	for _, id := range ids {
+		if companion, rest, qualified := strings.Cut(id, ":"); qualified {
+			if !p.inUse(n, companion, what) {
+				continue
+			}
+			id = rest
+		}
 		row := p.cat.Row(id)
 		switch {
 		case row == nil:
@@ -392,6 +406,35 @@ func (p *scenarioParser) rows(n *yaml.Node, what string) []*Row {
 		}
 	}
 	return rows
+}
+
+// inUse reports whether a catalogue that comes along is in use.
+func (p *scenarioParser) inUse(n *yaml.Node, companion, what string) bool {
+	if !slices.Contains(Companions(), companion) {
+		p.addf(n.Line, hinted(companion, Companions()), "%s: %s is no catalogue that comes along", what, quote(companion))
+	}
+	return p.cat.uses(companion)
+}
+
+// uses reports whether the companion of that name is one of the sources.
+func (c *Catalog) uses(companion string) bool {
+	return slices.ContainsFunc(c.Sources, func(s SourceInfo) bool { return s.Unofficial && s.Name == companion })
+}
+
+// keepLines leaves out the lines whose rows are all of catalogues that are not in use, since they are about other products,
+// and reports whether any is left. Only for a scenario without mistakes.
+func (s *Scenario) keepLines() bool {
+	lacks := func(l *Line) bool { return l.Kind == Conversations && len(l.Rows) == 0 }
+	var kept []*Line
+	for _, l := range s.Lines {
+		if lacks(l) {
+			continue
+		}
+		l.After = slices.DeleteFunc(l.After, func(id string) bool { return lacks(s.Line(id)) })
+		kept = append(kept, l)
+	}
+	s.Lines = kept
+	return len(kept) > 0
 }
 
 // whole checks what concerns several parts of a scenario.

@@ -78,6 +78,15 @@ func scenarioCases(t *testing.T, scenario string) []scenarioCase {
 	return all
 }
 
+// inventory returns the file that says who is who: inventory.yaml, or the one that the story names.
+func (c *scenarioCase) inventory() string {
+	name := "inventory.yaml"
+	for _, other := range c.directives("inventory") {
+		name = other
+	}
+	return filepath.Join(scenarioFolder, c.scenario, name)
+}
+
 // directives returns the values of "# KEY: VALUE" comments.
 func (c *scenarioCase) directives(key string) []string {
 	var values []string
@@ -199,7 +208,7 @@ func (c *scenarioCase) judge(t *testing.T) {
 func (c *scenarioCase) hold(t *testing.T, file string) {
 	t.Helper()
 	args := append([]string{
-		"check", file, "--inventory", filepath.Join(scenarioFolder, c.scenario, "inventory.yaml"), "--scenario", c.scenario,
+		"check", file, "--inventory", c.inventory(), "--scenario", c.scenario,
 		"--json", "--as-of", "2015-10-21T12:00:00Z", "-q",
 	}, c.flags...)
 	var stdout, stderr bytes.Buffer
