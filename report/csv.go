@@ -21,7 +21,7 @@ func csvHeader() []string {
 		"packets_sent", "packets_received", "bytes_sent", "bytes_received", "first", "last", "evidence_file", "evidence_frame",
 		"rows", "near", "hypotheses", "scan",
 		"class", "subject", "subject_end", "candidates", "required", "in_view", "coverage", "reason", "reason_detail", "remedy",
-		"filter", "segment", "scenario", "line", "state", "line_detail",
+		"filter", "segment", "scenario", "line", "state", "line_detail", "unofficial",
 	}
 }
 
@@ -76,6 +76,7 @@ func csvFinding(r *match.Result, o Options, f *match.Finding) map[string]string 
 		"bytes_sent": fmt.Sprint(f.Sent.Bytes), "bytes_received": fmt.Sprint(f.Received.Bytes),
 		"first": instantExact(f.First), "last": instantExact(f.Last),
 		"rows": csvRows(f.Rows), "near": csvNear(f.Near), "hypotheses": csvHypotheses(f), "filter": f.Filter(),
+		"unofficial": strings.Join(unofficial(f.Rows), " "),
 	}
 	if f.From.Machine != nil {
 		cells["initiator_machine"] = f.From.Machine.Name
@@ -103,7 +104,7 @@ func csvExpectation(r *match.Result, e *match.Expectation) map[string]string {
 		"kind": "expectation", "id": e.ID, "bucket": e.Bucket().String(), "verdict": e.Verdict.String(), "level": e.Level.String(),
 		"rows": csvRows(e.Rows), "class": e.Class.String(), "subject_end": e.SubjectEnd.String(),
 		"required": strconv.FormatBool(e.Required), "in_view": strconv.FormatBool(e.InView), "coverage": e.Coverage.String(),
-		"filter": e.Filter,
+		"filter": e.Filter, "unofficial": strings.Join(unofficial(e.Rows), " "),
 	}
 	if len(e.Rows) > 0 {
 		cells["transport"], cells["port"] = rowTransport(e.Rows[0]), e.Rows[0].Ports.String()

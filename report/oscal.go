@@ -235,7 +235,7 @@ func (a *oscalWriter) result(run string) oscalResult {
 	observations := append(a.observations(), a.scenarioObservations()...)
 	result := oscalResult{
 		UUID: uuid5("result " + run), Title: "flowvet check", Description: oscalString(a.sums()), Start: oscalTime(a.r.AsOf),
-		Props: []oscalProp{oscalOwn("exit-status", fmt.Sprint(a.r.Status))},
+		Props: a.props(),
 		Reviewed: oscalReviewed{
 			Description: "Traffic evidence speaks to least functionality, boundary protection and internal connections (NIST SP 800-53 rev. 5). It proves none of them alone.",
 			Selections:  []oscalSelection{{[]oscalControl{{"cm-7"}, {"sc-7"}, {"ca-9"}}}},
@@ -250,6 +250,15 @@ func (a *oscalWriter) result(run string) oscalResult {
 		result.Local = &oscalLocal{a.items}
 	}
 	return result
+}
+
+// props are the facts of the result that the model has no word for.
+func (a *oscalWriter) props() []oscalProp {
+	props := []oscalProp{oscalOwn("exit-status", fmt.Sprint(a.r.Status))}
+	for _, name := range a.unofficialCatalogs() {
+		props = append(props, oscalOwn("unofficial-catalogue", name))
+	}
+	return props
 }
 
 // undecided says for what no finding is given.

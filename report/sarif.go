@@ -107,6 +107,12 @@ type sarifProperties struct {
 	Qualifiers []string `json:"qualifiers,omitempty"`
 	Frame      uint64   `json:"frame,omitempty"`
 	Filter     string   `json:"filter,omitempty"`
+	Unofficial []string `json:"unofficial,omitempty"` // those of the rows that are not of the vendor's document
+}
+
+// sarifRunProperties are the facts of a run that the standard has no word for.
+type sarifRunProperties struct {
+	Unofficial []string `json:"unofficialCatalogues,omitempty"`
 }
 
 // sarifHead names the standard. The address is the schema's own identifier; nothing is fetched from it.
@@ -122,6 +128,9 @@ func SARIF(w io.Writer, r *match.Result, o Options) error {
 	s.raw(sarifHead)
 	s.field("tool", sarifTool{sarifDriver{Name: "flowvet", Version: o.Version, Rules: sarifRules()}})
 	s.field("columnKind", "unicodeCodePoints")
+	if names := t.unofficialCatalogs(); len(names) > 0 {
+		s.field("properties", sarifRunProperties{names})
+	}
 	s.field("invocations", []sarifInvocation{{
 		r.Status != 4 && r.Status != 70, r.Status, Terminal(r.StatusWhy), r.AsOf.UTC().Format("2006-01-02T15:04:05Z"),
 	}})
@@ -182,6 +191,7 @@ func (t *teller) sarifFinding(i int) any {
 	result.Message.Text = plainText(t.headline(g, f)) + ": " + t.sentence(g, f) + ". Seen: " + t.seen(g, f) + "."
 	result.Fingerprints = map[string]string{"flowvetFinding/v1": f.ID()}
 	result.Properties.Rows, result.Properties.Qualifiers, result.Properties.Filter = rowIDs(f.Rows), f.Qualifiers.Names(), f.Filter()
+	result.Properties.Unofficial = unofficial(f.Rows)
 	result.Properties.Frame = f.Evidence.Frame
 	result.Locations = []sarifLocation{{
 		Physical: t.sarifPlace(f),
@@ -200,6 +210,7 @@ func (t *teller) sarifExpectation(e *match.Expectation) any {
 	result.Message.Text = plainText(t.expected(one)) + ": " + t.became(one) + "."
 	result.Fingerprints = map[string]string{"flowvetExpectation/v1": e.ID}
 	result.Properties.Rows, result.Properties.Filter = rowIDs(e.Rows), e.Filter
+	result.Properties.Unofficial = unofficial(e.Rows)
 	here := sarifLocation{}
 	if len(e.Evidence) > 0 {
 		f := t.r.Findings[e.Evidence[0]]
@@ -239,7 +250,7 @@ func (t *teller) sarifScenario(run *match.ScenarioRun) any {
 		RuleID: sarifScenarioRule(run.Verdict), Kind: kind, Level: level, Locations: []sarifLocation{}, Suppressions: []sarifSuppression{},
 		Message:      sarifText{t.runSentence(run)},
 		Fingerprints: map[string]string{"flowvetScenario/v1": Terminal(runID(run))},
-		Properties:   sarifProperties{Bucket: bucket.String(), Rows: []string{}},
+		Properties:   sarifProperties{Bucket: bucket.String(), Rows: []string{}, Unofficial: t.unofficialOf(run)},
 	}
 	if len(here.Logical) > 0 {
 		result.Locations = append(result.Locations, here)

@@ -34,7 +34,11 @@ func (t *teller) runFacts(run *match.ScenarioRun) []remark {
 	if o := t.operationOf(run); o != nil {
 		facts = append(facts, t.operation(o)[1:]...)
 	}
-	return append(facts, remark{"machines", []span{text(t.bound(run))}})
+	facts = append(facts, remark{"machines", []span{text(t.bound(run))}})
+	if words := t.unofficialWords(run); words != "" {
+		facts = append(facts, remark{"rests on", []span{text(words)}})
+	}
+	return facts
 }
 
 // operationOf returns the operation that began a run; nil where the traffic shows none.
@@ -185,6 +189,9 @@ func boundMachines(run *match.ScenarioRun) []*inventory.Machine {
 func (t *teller) runSentence(run *match.ScenarioRun) string {
 	sentence := fmt.Sprintf("Scenario %s (%s): %s: %s. %s; %s.", Terminal(run.Scenario.Name), Terminal(run.Scenario.Title), run.Verdict,
 		Terminal(run.Why), t.bound(run), t.runTime(run))
+	if words := t.unofficialWords(run); words != "" {
+		sentence += " It rests on " + words + "."
+	}
 	if run.Remedy != "" {
 		sentence += " Next time: " + Terminal(run.Remedy) + "."
 	}

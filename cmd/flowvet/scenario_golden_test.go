@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"flowvet/report"
@@ -22,5 +23,17 @@ func TestScenarioReportsInEveryFormat(t *testing.T) {
 			}
 			keepGolden(t, filepath.Join("reports", "heartbeat-gap."+format), got[:len(got)-len(status)])
 		})
+	}
+}
+
+// TestEveryFormatSaysWhatIsUnofficial judges a vMotion of ESXi 7 by a catalogue that is not the vendor's document.
+func TestEveryFormatSaysWhatIsUnofficial(t *testing.T) {
+	t.Chdir(filepath.Join(scenarioFolder, "vmotion"))
+	for _, format := range report.Names() {
+		got := transcript(t, "check", "vsphere7-pass.pcap.gz", "--inventory", "inventory-7.yaml", "--catalog", "vsphere7",
+			"--scenario", "vmotion", "--format", format, "-q")
+		if !strings.Contains(got, "unofficial") || !strings.Contains(got, "V7-003") {
+			t.Errorf("%s: V7-003, by which the vMotion is judged, is not said to be unofficial", format)
+		}
 	}
 }
