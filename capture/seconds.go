@@ -72,8 +72,10 @@ func (s Seconds) Intersects(window Run) bool {
 }
 
 // Within returns the part of the set that lies inside the window.
-func (s Seconds) Within(window Run) Seconds {
-	var in Seconds
+func (s Seconds) Within(window Run) Seconds { return s.AppendWithin(nil, window) }
+
+// AppendWithin appends to another set, all of whose seconds are earlier, the part of s that lies inside the window.
+func (s Seconds) AppendWithin(in Seconds, window Run) Seconds {
 	for _, r := range s[s.from(window.First):] {
 		if r.First > window.Last {
 			break

@@ -15,11 +15,10 @@ import (
 // point is one capture as a witness: what it could have seen.
 type point struct {
 	info CaptureInfo
-	// pairs holds when each direction between two machines was seen. A Pair without To is "to anybody", without From
-	// "from anybody".
-	pairs map[capture.Pair]capture.Seconds
-	// segments holds the VLANs in which the addresses of machines were seen; 0 is "without a tag".
-	segments map[netip.Addr]map[uint16]bool
+	who  *directory
+	seen *witness
+	// spoke holds who spoke to whom, by shares of the flows.
+	spoke []pairSet
 	// sieves are the filters that stood between the wire and the judgement.
 	sieves []*sieve
 	// snapped says that frames were cut before their ports.
@@ -37,27 +36,41 @@ const (
 
 // newPoint reads what a capture could see. It must run before the tables are merged.
 func (j *judge) newPoint(c *capture.Capture, g *Grounds) *point {
-	p := &point{
-		pairs: map[capture.Pair]capture.Seconds{}, segments: map[netip.Addr]map[uint16]bool{},
-		info: captureInfo(c), sieves: sieves(c, g),
-	}
+	p := &point{who: j.directory, info: captureInfo(c), sieves: sieves(c, g)}
 	p.info.Filter = sieveTexts(p.sieves)
-	s := &c.Table.Stats
-	p.snapped = s.Skipped[capture.BadTruncated] > 0
-	var loss lossMeter
-	var only portSet
-	for f := range c.Table.Each {
-		loss.add(f)
-		only.add(f)
-		j.witness(p, f.A.Addr(), f.B.Addr(), f)
-	}
-	for pair, when := range c.Table.Others {
-		j.saw(p, pair.From, pair.To, when)
-	}
+	p.snapped = c.Table.Stats.Skipped[capture.BadTruncated] > 0
+	p.witness(c.Table, g)
 	p.silent = without(p.silences(), blind(c.Gaps))
-	p.info.AckedUnseen, p.info.HalfCapture = loss.unseen(), loss.half()
-	p.info.FilterSuspected = suspectFilter(s, &only)
+	p.info.AckedUnseen, p.info.HalfCapture = p.seen.loss.unseen(), p.seen.loss.half()
+	p.info.FilterSuspected = suspectFilter(&c.Table.Stats, &p.seen.only)
 	return p
+}
+
+// witness reads who was seen when, shares of the flows side by side.
+func (p *point) witness(t *capture.Table, g *Grounds) {
+	window := g.Window
+	if window.IsZero() {
+		window.Start, window.End, _ = p.interval()
+	}
+	number := func(a netip.Addr) uint32 { return p.who.end(a).station }
+	all := make([]*witness, shares(t))
+	sideBySide(len(all), func(i int) {
+		all[i] = newWitness(p.who.stations, window.seconds(), len(g.Scenarios) > 0)
+		for f := range t.EachOf(i, len(all)) {
+			all[i].see(f, number(f.A.Addr()), number(f.B.Addr()))
+		}
+	})
+	p.seen = all[0]
+	for pair, when := range t.Others {
+		p.seen.saw(number(pair.From), number(pair.To), when)
+	}
+	for i, w := range all {
+		p.spoke = append(p.spoke, w.spoke)
+		if i > 0 {
+			p.seen.merge(w)
+		}
+	}
+	p.seen.settle()
 }
 
 func captureInfo(c *capture.Capture) CaptureInfo {
@@ -96,70 +109,6 @@ func (p *point) interval() (start, end int64, known bool) {
 	return start, end, known
 }
 
-// witness notes the seconds in which a flow showed each direction. A flow's seconds are those of both directions. TCP
-// acknowledges, so between a side's first and last packet they are the side's; a side of a datagram flow that the other
-// one also uses is only known to have sent its first and its last.
-func (j *judge) witness(p *point, a, b netip.Addr, f *capture.Flow) {
-	if j.end(a) == j.nobody && j.end(b) == j.nobody {
-		return
-	}
-	for _, d := range []struct {
-		from, to    netip.Addr
-		side, other *capture.Side
-	}{{a, b, &f.FromA, &f.FromB}, {b, a, &f.FromB, &f.FromA}} {
-		if d.side.Packets == 0 {
-			continue
-		}
-		active := Window{d.side.First, d.side.Last}.seconds()
-		when := f.Seconds.Within(active)
-		if f.Proto == capture.UDP && d.other.Packets > 0 {
-			when = capture.Seconds{{First: active.First, Last: active.First}}
-			when.Add(active.Last)
-		}
-		j.saw(p, d.from, d.to, when)
-		p.inSegments(j.end(d.from), f.VLANs)
-	}
-}
-
-// inSegments notes the VLANs in which a machine's address sent.
-func (p *point) inSegments(e *end, vlans []uint16) {
-	if e.machine == nil {
-		return
-	}
-	at := p.segments[e.addr]
-	if at == nil {
-		at = map[uint16]bool{}
-		p.segments[e.addr] = at
-	}
-	if len(vlans) == 0 {
-		at[0] = true
-	}
-	for _, v := range vlans {
-		at[v] = true
-	}
-}
-
-// saw notes frames of one direction, where a machine of the inventory takes part.
-func (j *judge) saw(p *point, from, to netip.Addr, when capture.Seconds) {
-	a, b := j.end(from), j.end(to)
-	note := func(pair capture.Pair) {
-		seconds := p.pairs[pair]
-		for _, run := range when {
-			seconds.AddRun(run)
-		}
-		p.pairs[pair] = seconds
-	}
-	if a.machine != nil {
-		note(capture.Pair{From: from})
-	}
-	if b.machine != nil {
-		note(capture.Pair{To: to})
-	}
-	if a.machine != nil && b.machine != nil {
-		note(capture.Pair{From: from, To: to})
-	}
-}
-
 // lossMeter estimates what a capture missed from TCP itself: bytes that were acknowledged but are not in it.
 type lossMeter struct {
 	acked, unseenBytes uint64
@@ -180,6 +129,14 @@ func (m *lossMeter) add(f *capture.Flow) {
 	case a || b:
 		m.oneWay++
 	}
+}
+
+// merge adds what another meter measured.
+func (m *lossMeter) merge(o *lossMeter) {
+	m.acked += o.acked
+	m.unseenBytes += o.unseenBytes
+	m.twoWay += o.twoWay
+	m.oneWay += o.oneWay
 }
 
 // side adds what other acknowledged of s, from its SYN on. Only sides whose SYN or SYN+ACK was seen count: the bytes in
@@ -222,13 +179,28 @@ type proto struct {
 }
 
 func (s *portSet) add(f *capture.Flow) {
-	used := []proto{{f.Proto, f.A.Port()}, {f.Proto, f.B.Port()}}
 	s.flows++
-	if s.flows == 1 {
+	if s.flows > 1 && len(s.left) == 0 {
+		return
+	}
+	s.keep(s.flows == 1, []proto{{f.Proto, f.A.Port()}, {f.Proto, f.B.Port()}})
+}
+
+// keep leaves the candidates that are used as well.
+func (s *portSet) keep(first bool, used []proto) {
+	if first {
 		s.left = used
 		return
 	}
 	s.left = slices.DeleteFunc(s.left, func(p proto) bool { return !slices.Contains(used, p) })
+}
+
+// merge adds other flows.
+func (s *portSet) merge(o *portSet) {
+	if o.flows > 0 {
+		s.keep(s.flows == 0, o.left)
+	}
+	s.flows += o.flows
 }
 
 // suspectFilter says, in words, why a capture looks as if a filter had been used that it does not record.
@@ -449,7 +421,6 @@ func (j *judge) planeOf(a *inventory.Addr) string { return j.end(a.Addr).placed.
 // sawBoth reports whether frames went both ways between two machines within the window. Without addresses on one side
 // (any client) the other side must have talked both ways with anybody.
 func (p *point) sawBoth(from, to []netip.Addr, w Window) bool {
-	within := func(pair capture.Pair) bool { return p.pairs[pair].Intersects(w.seconds()) }
 	switch {
 	case from == nil && to == nil:
 		return false
@@ -458,12 +429,13 @@ func (p *point) sawBoth(from, to []netip.Addr, w Window) bool {
 		fallthrough
 	case to == nil:
 		return slices.ContainsFunc(from, func(a netip.Addr) bool {
-			return within(capture.Pair{From: a}) && within(capture.Pair{To: a})
+			s := p.station(a)
+			return s.from.runs.Intersects(w.seconds()) && s.to.runs.Intersects(w.seconds())
 		})
 	}
 	for _, a := range from {
 		for _, b := range to {
-			if within(capture.Pair{From: a, To: b}) && within(capture.Pair{From: b, To: a}) {
+			if p.met(p.who.end(a).station, p.who.end(b).station, w.seconds()) {
 				return true
 			}
 		}
@@ -471,9 +443,27 @@ func (p *point) sawBoth(from, to []netip.Addr, w Window) bool {
 	return false
 }
 
+// met reports whether frames went both ways between two stations within a time: the one that is judged, or any where
+// scenarios are played.
+func (p *point) met(a, b uint32, within capture.Run) bool {
+	if within != p.seen.within {
+		there, back := p.seen.times[heading{a, b}], p.seen.times[heading{b, a}]
+		return there != nil && back != nil && there.runs.Intersects(within) && back.runs.Intersects(within)
+	}
+	var ways direction
+	for i := range p.spoke {
+		ways |= p.spoke[i].ways(a, b)
+	}
+	return ways == byA|byB
+}
+
+// station returns what was seen of a machine's address.
+func (p *point) station(a netip.Addr) *station { return &p.seen.stations[p.who.end(a).station] }
+
 func (p *point) sawAny(addrs []netip.Addr, w Window) bool {
 	return slices.ContainsFunc(addrs, func(a netip.Addr) bool {
-		return p.pairs[capture.Pair{From: a}].Intersects(w.seconds()) || p.pairs[capture.Pair{To: a}].Intersects(w.seconds())
+		s := p.station(a)
+		return s.from.runs.Intersects(w.seconds()) || s.to.runs.Intersects(w.seconds())
 	})
 }
 
@@ -481,10 +471,9 @@ func (p *point) sawAny(addrs []netip.Addr, w Window) bool {
 func (p *point) sameSegment(from, to []netip.Addr) bool {
 	for _, a := range from {
 		for _, b := range to {
-			for vlan := range p.segments[a] {
-				if p.segments[b][vlan] {
-					return true
-				}
+			of := p.station(b).vlans
+			if slices.ContainsFunc(p.station(a).vlans, func(v uint16) bool { return slices.Contains(of, v) }) {
+				return true
 			}
 		}
 	}

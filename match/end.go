@@ -16,6 +16,7 @@ type end struct {
 	addr     netip.Addr // of a machine's address, a group that a row names, or one that talks to itself; else none
 	placed   *inventory.Placed
 	machine  *inventory.Machine
+	station  uint32   // of a machine's address: its number, from 1 on
 	planes   []string // of all addresses of the machine, tagged ones
 	products []catalog.Deployed
 	roles    []inventory.Grant // without low-confidence ones
@@ -54,6 +55,7 @@ type directory struct {
 	group    *end // every other group
 	nobody   *end // a stranger that no network holds
 	classes  map[string]int
+	stations int // addresses of machines
 }
 
 func newDirectory(c *catalog.Catalog, inv *inventory.Inventory) *directory {
@@ -93,7 +95,8 @@ func (d *directory) addMachine(m *inventory.Machine) {
 		if p.Plane != "" && !slices.Contains(planes, p.Plane) {
 			planes = append(planes, p.Plane)
 		}
-		e := &end{addr: a.Addr, placed: &p, machine: m, products: m.Products}
+		d.stations++
+		e := &end{addr: a.Addr, placed: &p, machine: m, station: uint32(d.stations), products: m.Products}
 		e.grant(d.cat, p.Roles)
 		e.vmware = vmware && !(e.stranger && len(e.products) == 0)
 		d.named[a.Addr] = d.enter(e)

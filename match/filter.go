@@ -250,7 +250,7 @@ func (p *point) vlans(from, to []netip.Addr) []uint16 {
 	var seen []uint16
 	for _, addrs := range [][]netip.Addr{from, to} {
 		for _, a := range addrs {
-			for vlan := range p.segments[a] {
+			for _, vlan := range p.station(a).vlans {
 				if !slices.Contains(seen, vlan) {
 					seen = append(seen, vlan)
 				}

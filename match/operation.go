@@ -389,13 +389,9 @@ func (st *strand) became() Outcome {
 
 // lit returns when any capture heard any machine.
 func lit(points []*point) capture.Seconds {
-	var runs []capture.Run
+	var heard capture.Seconds
 	for _, p := range points {
-		for pair, seconds := range p.pairs {
-			if pair.To == (netip.Addr{}) || pair.From == (netip.Addr{}) {
-				runs = append(runs, seconds...)
-			}
-		}
+		heard = heard.Union(p.seen.lit.runs)
 	}
-	return united(runs)
+	return heard
 }

@@ -19,23 +19,12 @@ const inSeconds = int64(maxSilence / time.Second)
 // silences returns the silences of the machines that the point saw: longer than maxSilence, in order, in seconds between
 // the packets around them.
 func (p *point) silences() []capture.Run {
-	var heard []capture.Run
-	for pair, seconds := range p.pairs {
-		if !pair.From.IsValid() || !pair.To.IsValid() { // every frame of a machine is in one of these
-			heard = append(heard, seconds...)
-		}
-	}
-	if len(heard) == 0 {
-		return nil
-	}
-	slices.SortFunc(heard, func(a, b capture.Run) int { return int(a.First - b.First) })
 	var all []capture.Run
-	last := heard[0].Last
-	for _, run := range heard[1:] {
-		if run.First-last > inSeconds {
-			all = append(all, capture.Run{First: last, Last: run.First})
+	heard := p.seen.lit.runs
+	for i := 1; i < len(heard); i++ {
+		if before := heard[i-1].Last; heard[i].First-before > inSeconds {
+			all = append(all, capture.Run{First: before, Last: heard[i].First})
 		}
-		last = max(last, run.Last)
 	}
 	return all
 }

@@ -40,7 +40,7 @@ func (s *strand) began() bool { return s.c.Proto != capture.TCP || has(&s.sent, 
 func (s *strand) payload() uint64 { return s.sent.Content + s.received.Content }
 
 // voice is when a machine spoke: in all its frames, and in those of its management network.
-type voice struct{ all, mgmt []capture.Run }
+type voice struct{ all, mgmt moments }
 
 // newWatch watches for what the lines of scenarios and the operations ask.
 func newWatch(c *catalog.Catalog, g *Grounds) *watch {
@@ -154,8 +154,8 @@ func (w *watch) merge(o *watch) {
 	w.uncounted += o.uncounted
 	for m, heard := range o.voices {
 		v := w.voice(m)
-		v.all = append(v.all, heard.all...)
-		v.mgmt = append(v.mgmt, heard.mgmt...)
+		v.all.addAll(heard.all.runs)
+		v.mgmt.addAll(heard.mgmt.runs)
 	}
 }
 
@@ -180,9 +180,9 @@ func (w *watch) hear(e *end, s *capture.Side, seconds capture.Seconds) {
 
 // add notes when a machine spoke from one of its addresses.
 func (v *voice) add(e *end, runs capture.Seconds) {
-	v.all = append(v.all, runs...)
+	v.all.addAll(runs)
 	if !special(e.placed.Plane) {
-		v.mgmt = append(v.mgmt, runs...)
+		v.mgmt.addAll(runs)
 	}
 }
 
@@ -201,18 +201,7 @@ func (w *watch) heard(m *inventory.Machine) (all, mgmt capture.Seconds) {
 	if v == nil {
 		return nil, nil
 	}
-	return united(v.all), united(v.mgmt)
-}
-
-// united makes a set of runs in any order.
-func united(runs []capture.Run) capture.Seconds {
-	runs = slices.Clone(runs)
-	slices.SortFunc(runs, func(a, b capture.Run) int { return cmp.Compare(a.First, b.First) })
-	var set capture.Seconds
-	for _, r := range runs {
-		set.AddRun(r)
-	}
-	return set
+	return v.all.settle(), v.mgmt.settle()
 }
 
 // nanos returns the moment at which a second begins.
