@@ -31,6 +31,17 @@ type checker struct {
 	machines   map[string]*Machine
 }
 
+// newChecker returns a checker of an inventory in which nothing stands yet.
+func newChecker(p *problems, words *vocabulary) *checker {
+	own := *words
+	own.problems = p
+	return &checker{
+		problems: p, words: &own, v: &Inventory{Name: p.file, Ports: map[string]uint16{}, VLANs: map[uint16]string{}},
+		owners: map[netip.Addr]owner{}, broadcasts: map[netip.Addr]*Network{}, places: map[string]int{},
+		drafts: map[string]*draftMachine{}, machines: map[string]*Machine{},
+	}
+}
+
 // owner is the machine that has an address, and the line that says so.
 type owner struct {
 	machine string
@@ -39,11 +50,7 @@ type owner struct {
 
 // check makes an inventory from a draft. What is wrong is noted; the inventory is usable only when nothing is.
 func check(p *problems, d draft, c *catalog.Catalog) *Inventory {
-	k := &checker{
-		problems: p, words: newVocabulary(p, c), v: &Inventory{Name: p.file, Ports: map[string]uint16{}, VLANs: map[uint16]string{}},
-		owners: map[netip.Addr]owner{}, broadcasts: map[netip.Addr]*Network{}, places: map[string]int{},
-		drafts: map[string]*draftMachine{}, machines: map[string]*Machine{},
-	}
+	k := newChecker(p, newVocabulary(p, c))
 	k.networks(d.networks)
 	k.sites(d)
 	for i, m := range d.machines {

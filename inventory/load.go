@@ -52,11 +52,21 @@ func Parse(name string, data []byte, c *catalog.Catalog) (*Inventory, error) {
 	return v, nil
 }
 
-// text returns the data as UTF-8 without byte order mark, or notes why it is none.
+// text returns the data of an inventory as UTF-8 without byte order mark, or notes why it is none.
 func (p *problems) text(data []byte) ([]byte, bool) {
+	text, ok := p.plainText(data, MaxFileSize, "inventory")
+	if ok && len(bytes.TrimSpace(text)) == 0 {
+		p.addf(0, "is empty: an inventory names machines, their products and addresses")
+		return nil, false
+	}
+	return text, ok
+}
+
+// plainText returns the data as UTF-8 without byte order mark, or notes why it is none, or larger than what it should be.
+func (p *problems) plainText(data []byte, most int, what string) ([]byte, bool) {
 	switch {
-	case len(data) > MaxFileSize:
-		p.addf(0, "is larger than %d MiB: no inventory is", MaxFileSize>>20)
+	case len(data) > most:
+		p.addf(0, "is larger than %d MiB: no %s is", most>>20, what)
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}):
 		p.addf(1, "is UTF-16: save it as UTF-8")
 	case !utf8.Valid(data):
@@ -64,11 +74,7 @@ func (p *problems) text(data []byte) ([]byte, bool) {
 	case bytes.IndexByte(data, 0) >= 0:
 		p.addf(lineAt(data, bytes.IndexByte(data, 0)), "holds a NUL byte: this is no text file")
 	default:
-		data = bytes.TrimPrefix(data, []byte("\ufeff"))
-		if len(bytes.TrimSpace(data)) > 0 {
-			return data, true
-		}
-		p.addf(0, "is empty: an inventory names machines, their products and addresses")
+		return bytes.TrimPrefix(data, []byte("\ufeff")), true
 	}
 	return nil, false
 }

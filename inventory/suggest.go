@@ -196,7 +196,10 @@ func (in *inference) machine(addr netip.Addr) *Machine {
 }
 
 // hostName is the name of the machine that has an address and nothing else is known of.
-func hostName(addr netip.Addr) string { return "host-" + addr.String() }
+func hostName(addr netip.Addr) string { return inferredName + addr.String() }
+
+// inferredName begins the name of a machine of which only the address is known.
+const inferredName = "host-"
 
 // managers returns the vCenters that each host sends its heartbeats to. Two of them are two vCenters, or a move.
 func (in *inference) managers() map[netip.Addr][]netip.Addr {

@@ -10,10 +10,14 @@ import (
 )
 
 const inventoryUsage = `Usage: flowvet inventory suggest [FLAGS] FILE|FOLDER|-...
+       flowvet inventory import [FLAGS] FILE...
        flowvet inventory lint [FLAGS] FILE...
 
 suggest infers from captures which address plays which role, each with its evidence in words, and writes an inventory
 ready to edit. Nothing is inferred from a packet that nobody answered.
+
+import makes an inventory of what is written down elsewhere already, or adds to the one you have; see
+flowvet inventory import --help.
 
 lint checks inventories. Exit status: 0 good, 1 warnings, 2 unusable.
 
@@ -22,16 +26,20 @@ Examples:
       a first inventory of what the capture shows
   flowvet inventory suggest monday/ tuesday.pcapng
       from many captures, to read on the screen
+  flowvet inventory import /etc/hosts --into lab.yaml
+      add the machines that lab.yaml does not have
   flowvet inventory lint lab.yaml
       is it well-formed, are its roles and products known?
 `
 
-// inventory dispatches the two verbs on inventories.
+// inventory dispatches the verbs on inventories.
 func (p *program) inventory(args []string) (int, error) {
 	if len(args) > 0 {
 		switch args[0] {
 		case "suggest":
 			return p.suggest(args[1:])
+		case "import":
+			return p.importInventory(args[1:])
 		case "lint":
 			return p.lintInventories(args[1:])
 		}
@@ -41,9 +49,9 @@ func (p *program) inventory(args []string) (int, error) {
 	case err != nil:
 		return statusGood, err
 	case len(rest) == 0:
-		return statusUsage, usagef("inventory: suggest or lint? See flowvet inventory --help")
+		return statusUsage, usagef("inventory: suggest, import or lint? See flowvet inventory --help")
 	}
-	return statusUsage, usagef("inventory: %q is neither suggest nor lint%s", rest[0], didYouMean(rest[0], []string{"suggest", "lint"}))
+	return statusUsage, usagef("inventory: %q is none of suggest, import, lint%s", rest[0], didYouMean(rest[0], subcommands("inventory")))
 }
 
 // suggest writes the inventory that captures suggest.

@@ -49,7 +49,7 @@ func commands() []command {
 		{"record", "write what captures showed into one small file, without payload", (*program).record},
 		{"catalog", "say what is documented for a port, a product, a role or a row", (*program).catalog},
 		{"explain", "say whether a conversation would be documented, without a capture", (*program).explain},
-		{"inventory", "suggest an inventory from captures, or lint one", (*program).inventory},
+		{"inventory", "suggest an inventory from captures, import one, or lint one", (*program).inventory},
 		{"exceptions", "propose exceptions from what captures show, or lint a file of them", (*program).exceptions},
 		{"diff", "say what changed between two reports or captures, and whether it got worse", (*program).diff},
 		{"rules", "write the firewall rules that a machine needs by the catalogue", (*program).rules},
@@ -71,7 +71,7 @@ func subcommands(command string) []string {
 	case "exceptions":
 		return []string{"propose", "lint"}
 	case "inventory":
-		return []string{"suggest", "lint"}
+		return []string{"suggest", "import", "lint"}
 	}
 	return nil
 }

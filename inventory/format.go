@@ -1,0 +1,77 @@
+package inventory
+
+import (
+	"bytes"
+	"encoding/csv"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Format is a kind of file that names machines.
+type Format string
+
+// The formats that can be imported.
+const (
+	FormatCSV   Format = "csv"   // flowvet's own columns
+	FormatHosts Format = "hosts" // /etc/hosts
+)
+
+// Formats returns the formats by the names that --format takes.
+func Formats() []Format {
+	return []Format{FormatCSV, FormatHosts}
+}
+
+// FormatList names the formats in a message.
+func FormatList() string {
+	names := make([]string, len(Formats()))
+	for i, f := range Formats() {
+		names[i] = string(f)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Recognise says by its content which format a file has; empty: none of them.
+func Recognise(data []byte) Format {
+	line := firstLine(data)
+	if _, err := netip.ParseAddr(firstWord(line)); err == nil {
+		return FormatHosts
+	}
+	columns := headerColumns(line)
+	if slices.Contains(columns, "name") && slices.Contains(columns, "address") {
+		return FormatCSV
+	}
+	return ""
+}
+
+// firstLine returns the first line that is neither empty nor a comment.
+func firstLine(data []byte) string {
+	for line := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
+		if text := strings.TrimSpace(string(line)); text != "" && text[0] != '#' && text[0] != ';' {
+			return text
+		}
+	}
+	return ""
+}
+
+// firstWord returns the text up to the first space.
+func firstWord(line string) string {
+	if words := strings.Fields(line); len(words) > 0 {
+		return words[0]
+	}
+	return ""
+}
+
+// headerColumns returns the names of a line of columns, in lower case.
+func headerColumns(line string) []string {
+	in := csv.NewReader(strings.NewReader(line))
+	in.LazyQuotes = true
+	record, err := in.Read()
+	if err != nil {
+		return nil
+	}
+	for i, name := range record {
+		record[i] = strings.ToLower(strings.TrimSpace(name))
+	}
+	return record
+}
