@@ -65,6 +65,41 @@ func (t *Table) BriefOf(i, n int) iter.Seq[*Flow] {
 	}
 }
 
+// Numbers returns how many numbers the flows have. Each flow has one, from 0 on, which it keeps while nothing is added to the
+// table; one whose flow was evicted is nobody's.
+func (t *Table) Numbers() uint32 {
+	t.flush()
+	return t.records.n
+}
+
+// BriefIn is Brief, with their numbers, for the flows numbered from lo up to hi, without hi. Ranges of a complete table may be
+// taken side by side: where a share is not needed, they are walked in half the time of two shares.
+func (t *Table) BriefIn(lo, hi uint32) iter.Seq2[uint32, *Flow] {
+	return func(yield func(uint32, *Flow) bool) {
+		var f Flow
+		for at := lo; at < hi; at++ {
+			r := t.records.at(at)
+			if !r.used() {
+				continue
+			}
+			k := t.key(r)
+			k.name(&f)
+			t.show(r, 0, &f.FromA)
+			t.show(r, 1, &f.FromB)
+			if !yield(at, &f) {
+				return
+			}
+		}
+	}
+}
+
+// Lender returns a function that lends the flow with a number as [Table.Each] does: until its next call. Each goroutine that
+// asks a complete table needs its own.
+func (t *Table) Lender() func(number uint32) *Flow {
+	l := new(lent)
+	return func(number uint32) *Flow { return t.lend(t.records.at(number), l) }
+}
+
 // share returns which of n shares the flow is of, by its addresses.
 func (k *key) share(n int) int {
 	mixed := (k.a.hi ^ bits.RotateLeft64(k.a.lo, 17) ^ bits.RotateLeft64(k.b.hi, 31) ^ bits.RotateLeft64(k.b.lo, 47)) * 0x9e3779b97f4a7c15

@@ -20,6 +20,21 @@ func TestSharesHoldEveryFlowOnce(t *testing.T) {
 		f.FromA.Packets = 1
 		table.AddFlow(&f)
 	}
+	lend := table.Lender()
+	for _, n := range []uint32{1, 2, 7} {
+		var next uint32
+		for i := range n {
+			for number, f := range table.BriefIn(table.Numbers()*i/n, table.Numbers()*(i+1)/n) {
+				if whole := lend(number); number != next || whole.A != f.A || whole.B != f.B {
+					t.Fatalf("flow %d after %d in brief, %v of %v", number, next, f.A, whole.A)
+				}
+				next++
+			}
+		}
+		if int(next) != table.Len() {
+			t.Errorf("%d ranges lend %d of %d flows", n, next, table.Len())
+		}
+	}
 	for _, n := range []int{1, 2, 3, 8} {
 		type pair struct{ a, b netip.Addr }
 		of, lent, most := map[pair]int{}, 0, 0

@@ -39,20 +39,19 @@ const oneWayDetail = 1
 // exchange says whether the exchanged reading of a flow, whose initiator is not certain, would matter: for a likely one
 // that it is documented, for a guessed one that it falls into another bucket. A guessed flow whose readings fall into one
 // bucket is read as started by the sender of its first packet.
-func (g *gather) exchange(f *capture.Flow, o orientation) (orientation, bool) {
+func (x *ruler) exchange(f *capture.Flow, a, b *end, o orientation) (orientation, bool) {
 	if o.certainty == Certain {
 		return o, false
 	}
-	a, b := g.between(f)
 	t := transportOf(f.Proto)
 	if o.certainty == Likely {
 		if o.fromA {
-			return o, g.documentedPort(b, a, t, f.A.Port())
+			return o, x.documentedPort(b, a, t, f.A.Port())
 		}
-		return o, g.documentedPort(a, b, t, f.B.Port())
+		return o, x.documentedPort(a, b, t, f.B.Port())
 	}
-	there := g.rule(question{i: a, r: b, proto: t, port: f.B.Port()})
-	back := g.rule(question{i: b, r: a, proto: t, port: f.A.Port()})
+	there := x.rule(question{i: a, r: b, proto: t, port: f.B.Port()})
+	back := x.rule(question{i: b, r: a, proto: t, port: f.A.Port()})
 	if there.verdict.Bucket() != back.verdict.Bucket() {
 		return o, true
 	}

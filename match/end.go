@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"flowvet/capture"
 	"flowvet/catalog"
 	"flowvet/inventory"
 )
@@ -148,19 +147,15 @@ func (d *directory) isGroup(a netip.Addr) bool {
 	return a.IsMulticast() || len(d.casts) > 0 && d.casts[a] || d.inv.IsBroadcast(a)
 }
 
-// between resolves the ends of a flow. Both are d.nobody between strangers; a flow of an address with itself has one end,
-// which is its own.
-func (d *directory) between(f *capture.Flow) (a, b *end) {
-	a = d.end(f.A.Addr())
-	if f.A.Addr() != f.B.Addr() {
-		return a, d.end(f.B.Addr())
+// itself resolves the address of a flow with itself: it has one end, which is its own.
+func (d *directory) itself(a netip.Addr) *end {
+	e := d.end(a)
+	if e != d.nobody && !e.addr.IsValid() {
+		own := *e
+		own.addr = a
+		return &own
 	}
-	if a != d.nobody && !a.addr.IsValid() {
-		own := *a
-		own.addr = f.A.Addr()
-		a = &own
-	}
-	return a, a
+	return e
 }
 
 // machineEnd resolves a whole machine: the union of what its addresses play.

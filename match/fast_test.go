@@ -74,6 +74,7 @@ func TestSharesMakeNoDifference(t *testing.T) {
 		w.send(scanner, s.addrs[port%9+20], 50000, port+1, flagSYN)
 		w.send(s.addrs[port%9+20], scanner, port+1, 50000, flagRST|flagACK)
 		w.send(s.addrs[port%40], s.addrs[40+port%50], 20000+port, 20000+port%8, flagACK)
+		w.send(ipv4(20<<24+uint32(port%700)), ipv4(21<<24+uint32(port%90)), port, 80, []byte{flagSYN, flagACK}[port%2]) // of strangers
 	}
 	s.capture.Last = w.ns
 	judged := func(processors int) *Result {

@@ -3,7 +3,6 @@ package match
 import (
 	"cmp"
 	"encoding/binary"
-	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -26,28 +25,40 @@ type pairPort struct {
 
 // service is a responder port of one address.
 type service struct {
-	addr    netip.Addr
+	addr    uint32
 	segment capture.Segment
 	proto
 }
 
+// pairing is what is known of the flows between two addresses of which not every one is done.
+type pairing struct {
+	a, b    *end
+	first   *conv // the conversation that was there first; the others are in gather.more
+	sighted direction
+	itself  bool // both addresses are one
+	weak    bool // a flow of theirs tells nothing by itself
+}
+
+// openFlow is a flow that the survey did not settle, with the number of its pair.
+type openFlow struct{ flow, pair uint32 }
+
 // gather turns flows into conversations: those of one share of the pairs of addresses, while others do the same with theirs.
 type gather struct {
 	*ruler
-	table      *capture.Table
-	share, of  int
+	*survey
+	share      int
 	end        func(int64) int64 // when the capture of a moment ends
 	window     Window
-	orients    []orientation // by the order of the share's flows
-	open       int           // those not done
-	pairs      *pairings
-	weak       int // pairs of flows that tell nothing by themselves
+	open       []openFlow // in the order of the flows' numbers
+	pairs      numbering[words]
+	pairings   []pairing // by the pair's number
+	weak       int       // flows that tell nothing by themselves
 	shared     map[pairPort]int
 	undecided  map[service]bool   // ports of flows that are pending
 	serves     map[service]bool   // of those, ports that a flow shows to be responders'
 	more       map[otherKey]*conv // conversations of pairs that have several
 	made       slab
-	strangers  *strangers
+	foreign    services // packets of strangers' flows
 	conversing []sorted
 	watch      *watch // nil: nobody asks
 }
@@ -71,18 +82,16 @@ func sideBySide(n int, do func(int)) {
 	all.Wait()
 }
 
-// conversations gathers every flow of the table into conversations, sorted; those between strangers apart.
+// conversations gathers every flow of a survey into conversations, sorted; those between strangers apart.
 //
 // All flows between two addresses are of one share, so that shares have no conversation in common, and hardly ask each other
 // anything: only which ports somebody is a responder on.
-func (j *judge) conversations(t *capture.Table, window Window, end func(int64) int64, w *watch) ([]sorted, *strangers) {
-	all := make([]*gather, shares(t))
+func (j *judge) conversations(s *survey, window Window, end func(int64) int64, w *watch) ([]sorted, *strangers) {
+	all := make([]*gather, s.parts)
 	sideBySide(len(all), func(i int) {
-		all[i] = newGather(j, t, i, len(all))
+		all[i] = newGather(j, s, i)
 		all[i].window, all[i].end, all[i].watch = window, end, w.another()
-		for f := range t.BriefOf(i, len(all)) {
-			all[i].orient(f)
-		}
+		all[i].collect()
 	})
 	if undecided := union(all, func(g *gather) map[service]bool { return g.undecided }); len(undecided) > 0 {
 		sideBySide(len(all), func(i int) {
@@ -98,14 +107,14 @@ func (j *judge) conversations(t *capture.Table, window Window, end func(int64) i
 		all[i].addOpen()
 		all[i].sort()
 	})
-	strangers := newStrangers()
 	var convs [][]sorted
+	var last []*services
 	for _, g := range all {
-		strangers.merge(g.strangers)
+		last = append(last, &g.foreign)
 		w.merge(g.watch)
 		convs = append(convs, g.conversing)
 	}
-	return mergeSorted(convs), strangers
+	return mergeSorted(convs), s.strangers(last)
 }
 
 // union returns the sets of all shares together.
@@ -122,52 +131,44 @@ func union[K comparable](all []*gather, of func(*gather) map[K]bool) map[K]bool 
 	return together
 }
 
-func newGather(j *judge, t *capture.Table, share, of int) *gather {
+func newGather(j *judge, s *survey, share int) *gather {
 	return &gather{
-		ruler: newRuler(j), table: t, share: share, of: of, orients: make([]orientation, 0, t.Len()/of), pairs: newPairings(),
+		ruler: newRuler(j), survey: s, share: share,
 		shared: map[pairPort]int{}, undecided: map[service]bool{}, serves: map[service]bool{}, more: map[otherKey]*conv{},
-		strangers: newStrangers(),
 	}
 }
 
-// orient reads one flow, in brief, by itself, and notes what other flows must tell. One between strangers is done where that is
-// nothing.
-func (g *gather) orient(f *capture.Flow) {
-	a, b := g.between(f)
-	o := g.ruler.orient(f, a, b)
-	o.foreign = a == g.nobody && b == g.nobody
-	o.done = o.foreign && !o.pending
-	if g.orients = append(g.orients, o); o.done {
-		g.add(f, o)
-		return
-	}
-	g.open++
-	here, there := f.A.Addr(), f.B.Addr()
-	n, fresh := g.pairs.number(pairKeyOf(here, there, f.Segment))
-	p := &g.pairs.all[n]
-	if fresh {
-		p.a, p.b = a, b
-	}
-	g.orients[len(g.orients)-1].pair = n
-	p.sighted |= directions(f)
-	if o.pending {
-		p.weak = true
-		g.weak++
-		g.undecided[service{here, f.Segment, proto{f.Proto, f.A.Port()}}] = true
-		g.undecided[service{there, f.Segment, proto{f.Proto, f.B.Port()}}] = true
-	}
+// mine reports whether a flow is of the share.
+func (g *gather) mine(t *traits) bool {
+	return t.proto != 0 && (g.parts == 1 || share(t.a, t.b, g.parts) == g.share)
 }
 
-// directions returns the directions in which a flow has packets.
-func directions(f *capture.Flow) direction {
-	var d direction
-	if f.FromA.Packets > 0 {
-		d |= byA
+// pairKey names the two addresses of a flow, and where they are told apart.
+func (t *traits) pairKey() words { return words{uint64(t.a)<<32 | uint64(t.b), uint64(t.segment)} }
+
+// collect lists the flows of the share that are not done, and notes what other flows must tell of them.
+func (g *gather) collect() {
+	for n := range g.flows {
+		t := &g.flows[n]
+		if t.done || !g.mine(t) {
+			continue
+		}
+		k := t.pairKey()
+		pair, fresh := g.pairs.number(k, g.words(k))
+		if fresh {
+			a, b := g.between(t, g.judge)
+			g.pairings = append(g.pairings, pairing{a: a, b: b, itself: t.a == t.b})
+		}
+		g.open = append(g.open, openFlow{uint32(n), pair})
+		p := &g.pairings[pair]
+		p.sighted |= t.sighted
+		if t.pending {
+			p.weak = true
+			g.weak++
+			g.undecided[service{t.a, t.segment, proto{t.proto, t.portA}}] = true
+			g.undecided[service{t.b, t.segment, proto{t.proto, t.portB}}] = true
+		}
 	}
-	if f.FromB.Packets > 0 {
-		d |= byB
-	}
-	return d
 }
 
 // saw reports whether any packet went from one end of a flow to the other.
@@ -182,24 +183,18 @@ func (g *gather) saw(f *capture.Flow, p *pairing, way direction) bool {
 	return f.Segment == 0 && len(g.table.Others[capture.Pair{From: from, To: to}]) > 0
 }
 
-func (g *gather) responder(f *capture.Flow, o orientation) netip.Addr {
-	if o.fromA {
-		return f.B.Addr()
-	}
-	return f.A.Addr()
-}
-
-// look walks the flows once for what single flows could not tell: ports that flows of a pair share, ports of responders.
+// look asks every flow for what single flows could not tell: ports that flows of a pair share, ports of responders.
 func (g *gather) look() {
-	i := 0
-	for f := range g.table.BriefOf(g.share, g.of) {
-		o := g.orients[i]
-		i++
-		if g.weak > 0 {
-			g.noteShared(f)
+	for n := range g.flows {
+		t := &g.flows[n]
+		if !g.mine(t) {
+			continue
 		}
-		if o.certainty == Certain {
-			if s := (service{g.responder(f, o), f.Segment, proto{f.Proto, o.port}}); g.undecided[s] {
+		if g.weak > 0 {
+			g.noteShared(t)
+		}
+		if t.certainty == Certain {
+			if s := (service{t.responder(), t.segment, proto{t.proto, t.port}}); g.undecided[s] {
 				g.serves[s] = true
 			}
 		}
@@ -207,66 +202,68 @@ func (g *gather) look() {
 }
 
 // noteShared counts the ports of a flow of a pair some of whose flows tell nothing by themselves.
-func (g *gather) noteShared(f *capture.Flow) {
-	n, known := g.pairs.find(pairKeyOf(f.A.Addr(), f.B.Addr(), f.Segment))
-	if !known || !g.pairs.all[n].weak {
+func (g *gather) noteShared(t *traits) {
+	k := t.pairKey()
+	n, known := g.pairs.find(k, g.words(k))
+	if !known || !g.pairings[n].weak {
 		return
 	}
-	g.shared[pairPort{n, proto{f.Proto, f.A.Port()}}]++
-	if f.B.Port() != f.A.Port() {
-		g.shared[pairPort{n, proto{f.Proto, f.B.Port()}}]++
+	g.shared[pairPort{n, proto{t.proto, t.portA}}]++
+	if t.portB != t.portA {
+		g.shared[pairPort{n, proto{t.proto, t.portB}}]++
 	}
 }
 
-// settle gives a flow that told nothing by itself the common-port basis, where other flows share one of its ports.
-func (g *gather) settle(f *capture.Flow, o orientation) orientation {
-	if !o.pending {
-		return o
+// settled returns the orientation of a flow; of one that told nothing by itself with the common-port basis, where other flows
+// share one of its ports.
+func (g *gather) settled(t *traits, pair uint32) orientation {
+	if !t.pending {
+		return t.orientation
 	}
-	a, b := f.A.Addr(), f.B.Addr()
-	weight := func(end netip.Addr, port uint16) int {
-		if g.serves[service{end, f.Segment, proto{f.Proto, port}}] {
+	weight := func(end uint32, port uint16) int {
+		if g.serves[service{end, t.segment, proto{t.proto, port}}] {
 			return 1 << 30
 		}
-		return g.shared[pairPort{o.pair, proto{f.Proto, port}}]
+		return g.shared[pairPort{pair, proto{t.proto, port}}]
 	}
-	atA, atB := weight(a, f.A.Port()), weight(b, f.B.Port())
+	atA, atB := weight(t.a, t.portA), weight(t.b, t.portB)
 	if atA == atB || max(atA, atB) < 2 {
-		return o
+		return t.orientation
 	}
-	return orientation{basis: BasisCommonPort, certainty: Likely, fromA: atB > atA, foreign: o.foreign, pair: o.pair}.at(f)
+	o := orientation{basis: BasisCommonPort, certainty: Likely, fromA: atB > atA, port: t.portA, foreign: t.foreign}
+	if o.fromA {
+		o.port = t.portB
+	}
+	return o
 }
 
-// addOpen puts the flows into conversations that orient could not settle by themselves.
+// addOpen puts the flows into conversations that the survey could not settle.
 func (g *gather) addOpen() {
-	if g.open == 0 {
-		return
-	}
-	i := 0
-	for f := range g.table.EachOf(g.share, g.of) {
-		if o := g.orients[i]; !o.done {
-			g.add(f, g.settle(f, o))
+	lend := g.table.Lender()
+	for _, open := range g.open {
+		t := &g.flows[open.flow]
+		p := &g.pairings[open.pair]
+		f := lend(open.flow)
+		o, exchangeable := g.exchange(f, p.a, p.b, g.settled(t, open.pair))
+		t.orientation = o
+		if o.foreign {
+			g.foreign.at(t.proto, o.port).Packets += f.FromA.Packets + f.FromB.Packets
+			continue
 		}
-		i++
+		g.add(f, o, exchangeable, open.pair)
 	}
 }
 
-// add puts a flow into its conversation, or to what passed between strangers.
-func (g *gather) add(f *capture.Flow, o orientation) {
-	foreign := o.foreign
-	o, exchangeable := g.exchange(f, o)
-	if foreign {
-		g.strangers.add(f, o)
-		return
-	}
+// add puts a flow into its conversation.
+func (g *gather) add(f *capture.Flow, o orientation, exchangeable bool, pair uint32) {
 	i, r, from, to := &f.FromA, &f.FromB, f.A, f.B
 	forward, back := byA, byB
 	if !o.fromA {
 		i, r, from, to = r, i, to, from
 		forward, back = back, forward
 	}
-	p := &g.pairs.all[o.pair]
-	c := g.conversation(p, o, f.Proto)
+	p := &g.pairings[pair]
+	c := g.conversation(p, pair, o, f.Proto)
 	if c.Flows == 0 {
 		c.Initiator, c.Responder, c.Segment = from.Addr(), to.Addr(), f.Segment
 	}
@@ -292,13 +289,13 @@ func (g *gather) add(f *capture.Flow, o orientation) {
 }
 
 // conversation returns the conversation of a flow between a pair, made with its first.
-func (g *gather) conversation(p *pairing, o orientation, transport capture.Proto) *conv {
-	fromA := o.fromA || p.itself()
+func (g *gather) conversation(p *pairing, pair uint32, o orientation, transport capture.Proto) *conv {
+	fromA := o.fromA || p.itself
 	is := func(c *conv) bool { return c.fromA == fromA && c.Port == o.port && c.Proto == transport }
 	if p.first != nil && is(p.first) {
 		return p.first
 	}
-	k := otherKey{o.pair, fromA, proto{transport, o.port}}
+	k := otherKey{pair, fromA, proto{transport, o.port}}
 	if p.first != nil && g.more[k] != nil {
 		return g.more[k]
 	}
@@ -390,7 +387,7 @@ func (g *gather) sort() {
 			g.conversing = append(g.conversing, placed(&made[i]))
 		}
 	}
-	g.made, g.more, g.pairs, g.orients = slab{}, nil, nil, nil
+	g.made, g.more, g.pairs, g.pairings, g.open = slab{}, nil, numbering[words]{}, nil, nil
 	slices.SortFunc(g.conversing, sorted.compare)
 }
 

@@ -125,15 +125,17 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	r.MaxFlows, r.Folded = g.MaxFlows, folded(table)
 
 	w := newWatch(g.Catalog, &g)
-	convs, strangers := j.conversations(table, g.Window, ends(points), w)
+	survey := j.survey(table)
+	convs, strangers := j.conversations(survey, g.Window, ends(points), w)
 	r.Recognised = j.recognised(convs, table)
 	if r.Recognised == 0 {
-		r.Talkers = talkers(table)
+		r.Talkers = survey.talkers()
 	}
 	inConversations := packets(convs) + strangers.packets
 	x := newExcepter(j, &g)
 	fs, out := j.findings(convs, g.Window, x)
-	r.OutOfScope = services(out, strangers.services)
+	strangers.addConversations(out)
+	r.OutOfScope = strangers.list()
 	r.Counts.OutOfScope = len(out) + strangers.count
 	demanded := newExpecter(j, &g, points, fs)
 	r.Expectations = demanded.expectations()

@@ -18,8 +18,7 @@ type orientation struct {
 	port      uint16 // the responder's port, or the lowest of a documented range of which both ends use a port
 	pending   bool   // settled only by what other flows show: common-port or weaker
 	foreign   bool   // between strangers
-	done      bool   // the flow is counted
-	pair      uint32 // the number of its two addresses, in one share; valid iff not done
+	done      bool   // and not pending
 }
 
 // transportOf joins the IP protocol number of a flow and the transport set of a row.

@@ -15,6 +15,7 @@ const maxRulings = 1 << 16
 type ruler struct {
 	*judge
 	known map[rulingKey]*ruling
+	apart *ruling // of what no VMware machine takes part in
 }
 
 // rulingKey is all of a question that its ruling can depend on.
@@ -25,10 +26,15 @@ type rulingKey struct {
 	certain, same bool
 }
 
-func newRuler(j *judge) *ruler { return &ruler{j, map[rulingKey]*ruling{}} }
+func newRuler(j *judge) *ruler {
+	return &ruler{j, map[rulingKey]*ruling{}, &ruling{verdict: OutOfScope}}
+}
 
 // rule answers a question as [judge.decide] does.
 func (x *ruler) rule(q question) *ruling {
+	if !q.i.vmware && !q.r.vmware {
+		return x.apart
+	}
 	k := rulingKey{q.i.class, q.r.class, x.ports[q.port], q.proto, q.certain, sameMachine(q.i, q.r)}
 	r := x.known[k]
 	if r == nil {
