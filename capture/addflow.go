@@ -23,6 +23,9 @@ func (t *Table) AddFlow(f *Flow) {
 	for _, vlan := range f.VLANs {
 		t.addVLAN(r, vlan)
 	}
+	if f.Joined.Flows > 0 {
+		t.rarity(r).joined.add(f.Joined)
+	}
 	for from, side := range [...]*Side{&f.FromA, &f.FromB} {
 		h := side.half()
 		var rare rarity

@@ -257,8 +257,13 @@ func (t *Table) discard(i uint32) {
 	r := t.records.at(i)
 	k, sides := t.key(r), t.halves(r)
 	t.fold(&k, &sides)
+	t.remove(i, r, &k)
+}
+
+// remove frees the record of a flow.
+func (t *Table) remove(i uint32, r *record, k *key) {
 	t.held[r.guard&guardMask]--
-	t.index.remove(t.index.tag(&k), i)
+	t.index.remove(t.index.tag(k), i)
 	t.release(r)
 	t.records.give(i)
 }

@@ -166,6 +166,7 @@ type Flow struct {
 	FromA, FromB Side
 	Seconds      Seconds  // the seconds in which the flow had packets
 	VLANs        []uint16 // distinct VLAN ids seen, sorted, at most 16
+	Joined       Joined   // what [Table.FoldIdle] added
 }
 
 // Run is an interval of whole seconds since 1970 UTC, both inclusive.

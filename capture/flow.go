@@ -94,13 +94,15 @@ type half struct {
 	synFrame                        uint64
 }
 
-// rarity is what few flows have: seconds far apart, more than one VLAN or initial sequence number of a side, and quotes.
+// rarity is what few flows have: seconds far apart, more than one VLAN or initial sequence number of a side, quotes, and
+// other flows joined to them.
 type rarity struct {
 	seconds  runBag
 	vlans    []uint16
 	isns     [2][]uint32
 	quotedAt [2]int64
 	quoteRef [2]Ref
+	joined   Joined
 }
 
 // maxVLANs caps the distinct VLAN ids a flow keeps: the smallest, so that the order of packets does not matter.

@@ -188,6 +188,11 @@ func (d *decoder) flow(kind byte, base int64, file uint32) Flow {
 	if kind&flowVLANs != 0 {
 		f.VLANs = readSet(d, maxVLANs, d.port)
 	}
+	if kind&flowJoined != 0 {
+		f.Joined.Flows, f.Joined.Acked = d.number(math.MaxUint32), d.number(math.MaxUint64)
+		f.Joined.Unseen = d.number(f.Joined.Acked)
+		d.must(f.Joined.Flows > 0, "a flow joined to none")
+	}
 	if kind&flowSideA != 0 {
 		f.FromA = d.side(base, file)
 	}

@@ -134,6 +134,11 @@ func (e *encoder) flow(f *Flow, base int64) {
 			e.port(vlan)
 		}
 	}
+	if j := &f.Joined; j.Flows > 0 {
+		e.number(j.Flows)
+		e.number(j.Acked)
+		e.number(j.Unseen)
+	}
 	for _, s := range [...]*Side{&f.FromA, &f.FromB} {
 		if s.some() {
 			e.side(s, base)
@@ -163,6 +168,9 @@ func (f *Flow) kind() (kind byte) {
 	}
 	if f.Segment != 0 {
 		kind |= flowSegment
+	}
+	if f.Joined.Flows > 0 {
+		kind |= flowJoined
 	}
 	return kind
 }

@@ -60,7 +60,8 @@ const (
 	flowSideB               // B did
 	flowVLANs               // VLAN ids follow
 	flowSegment             // a segment comes before them
-	flowKinds   = flowUDP | flowIPv6 | flowSideA | flowSideB | flowVLANs | flowSegment
+	flowJoined              // what was joined to it comes after them
+	flowKinds   = flowUDP | flowIPv6 | flowSideA | flowSideB | flowVLANs | flowSegment | flowJoined
 	flowSeconds = 0x80 // stands alone: more seconds of the flow before
 )
 

@@ -146,7 +146,7 @@ func everything() (*Capture, Side) {
 	}
 	c.Table.AddFlow(&Flow{
 		A: netip.MustParseAddrPort("10.0.0.1:1"), B: netip.MustParseAddrPort("10.0.0.2:2"), Proto: UDP, FromB: side,
-		Segment: 4, VLANs: []uint16{3, 4}, Seconds: Seconds{{1, 2}, {6, 6}},
+		Segment: 4, Joined: Joined{Flows: 3, Acked: 9, Unseen: 2}, VLANs: []uint16{3, 4}, Seconds: Seconds{{1, 2}, {6, 6}},
 	})
 	return &c, side
 }

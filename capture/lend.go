@@ -44,8 +44,8 @@ func (t *Table) recordsOf(i, n int) iter.Seq[*record] {
 	}
 }
 
-// Brief is Each without what lies beside the records: the flows have no Seconds, VLANs and ISNs, and no time and message of
-// a quote. A flow whose packets lie apart has its seconds in memory of its own, far from its neighbours': fetching those
+// Brief is Each without what lies beside the records: the flows have no Seconds, VLANs, ISNs and Joined, and no time and
+// message of a quote. A flow whose packets lie apart has its seconds in memory of its own, far from its neighbours': fetching those
 // is most of the cost of lending 1 M such flows.
 func (t *Table) Brief(yield func(*Flow) bool) { t.BriefOf(0, 1)(yield) }
 
@@ -139,7 +139,7 @@ func (t *Table) lend(r *record, l *lent) *Flow {
 	f := &l.flow
 	k := t.key(r)
 	k.name(f)
-	f.VLANs, f.Seconds = nil, nil
+	f.VLANs, f.Seconds, f.Joined = nil, nil, rare.joined
 	if r.hasVLAN {
 		l.vlans = insertSmallest(append(l.vlans[:0], rare.vlans...), r.vlan, maxVLANs)
 		f.VLANs = l.vlans

@@ -23,6 +23,11 @@ type LiveOptions struct {
 	Filter        *LiveFilter   // nil keeps everything
 	OnLost        OnLost        // what to do when the interface goes
 
+	// FoldIdle is how long a flow is silent before it is joined to others like it, as [Table.FoldIdle] does, looked at a tenth
+	// as often; 0: never. Client is what it asks.
+	FoldIdle time.Duration
+	Client   func(Proto, uint16) bool
+
 	// Tap, if not nil, is shown every frame that Filter keeps, whether it is in a flow or not: from the goroutine of its
 	// socket, so from several at a time where there are several. Data is valid until it returns.
 	Tap func(*Frame)
@@ -136,8 +141,9 @@ type Live struct {
 	readers []*reader
 	monitor *monitor
 
-	snapshots sync.Mutex // of whole
+	snapshots sync.Mutex // of what follows
 	whole     part
+	folded    time.Time // when idle flows were joined
 }
 
 // OpenLive opens the interface: when it returns, frames are being captured, and what Run needs is open. The rights it took
@@ -212,6 +218,7 @@ func (l *Live) Snapshot() *Capture {
 		l.whole.merge(r.handOver())
 	}
 	l.whole.table.settle()
+	l.foldIdle(time.Now())
 	c := &Capture{
 		Name: l.opt.Interface, Format: FormatLive, Table: l.whole.table,
 		Digest: l.whole.digest, Sample: l.whole.sampler.sample(),
@@ -219,6 +226,16 @@ func (l *Live) Snapshot() *Capture {
 	c.First, c.Last = l.whole.interval()
 	l.describe(c)
 	return c
+}
+
+// foldIdle joins the flows that are idle, where it is time to.
+func (l *Live) foldIdle(now time.Time) {
+	const often = 10
+	if l.opt.FoldIdle == 0 || now.Sub(l.folded) < l.opt.FoldIdle/often {
+		return
+	}
+	l.folded = now
+	l.whole.table.FoldIdle(now.Add(-l.opt.FoldIdle).UnixNano(), l.opt.Client)
 }
 
 // describe adds what the counters say of the interface.

@@ -121,6 +121,19 @@ func (s Seconds) LongestGap(window Run) (Run, bool) {
 	return longest, found
 }
 
+// filled fills, in place, the gaps of fewer seconds than least that end before a second.
+func (s Seconds) filled(least, before int64) Seconds {
+	kept := s[:0]
+	for _, r := range s {
+		if n := len(kept); n > 0 && r.First < before && r.First-kept[n-1].Last-1 < least {
+			kept[n-1].Last = r.Last
+			continue
+		}
+		kept = append(kept, r)
+	}
+	return kept
+}
+
 // runBag collects runs in any order. Sorting waits until the bag has doubled, so that a shuffled capture costs
 // O(log n) a packet where inserting into sorted runs would cost O(n).
 type runBag struct {

@@ -244,6 +244,9 @@ func (t *Table) mergeRecord(r *record, u *Table, o *record) {
 	for _, vlan := range rare.vlans {
 		t.addVLAN(r, vlan)
 	}
+	if rare.joined.Flows > 0 {
+		t.rarity(r).joined.add(rare.joined)
+	}
 }
 
 // follow renumbers the packets of a side: so many are before them.

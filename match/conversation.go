@@ -78,9 +78,12 @@ func (c *conv) sum(f *capture.Flow, i, r *capture.Side) {
 		traffic.Packets += s.Packets
 		traffic.Bytes += s.Bytes
 	}
-	c.Flows++
-	c.Connections += len(i.ISNs)
-	c.ConnectionsCapped = c.ConnectionsCapped || len(i.ISNs) == capture.MaxISNs
+	flows := 1 + int(f.Joined.Flows)
+	c.Flows += flows
+	if len(i.ISNs) > 0 {
+		c.Connections += max(len(i.ISNs), flows)
+	}
+	c.ConnectionsCapped = c.ConnectionsCapped || len(i.ISNs) == capture.MaxISNs && flows == 1
 	for _, run := range f.Seconds { // in order of time nearly always: adding at the end is cheap
 		c.Seconds.AddRun(run)
 	}
@@ -128,11 +131,11 @@ type tally struct {
 	details [outcomes]uint8  // the best of each outcome: an index into details
 }
 
-// count adds the outcome of one flow.
-func (t *tally) count(h happening) {
-	t.flows[h.outcome]++
+// count adds the outcome of so many flows.
+func (t *tally) count(h happening, flows uint32) {
+	t.flows[h.outcome] += flows
 	if h.oneWay {
-		t.oneWay[h.outcome]++
+		t.oneWay[h.outcome] += flows
 	}
 	best := &t.details[h.outcome]
 	*best = max(*best, uint8(max(slices.Index(details[:], h.detail), 0)))

@@ -281,10 +281,11 @@ func (g *gather) add(f *capture.Flow, o orientation, exchangeable bool, pair uin
 		h = happening{outcome: Success, detail: "inferred"}
 	}
 	c.quoted = c.quoted || has(i, capture.Quoted) && i.Packets > 0
-	c.all.count(h)
+	flows := 1 + uint32(f.Joined.Flows)
+	c.all.count(h, flows)
 	g.watch.see(f, c, i, r, h)
 	if c.inside != nil && f.Seconds.Intersects(g.window.seconds()) {
-		c.inside.count(h)
+		c.inside.count(h, flows)
 	}
 }
 

@@ -42,7 +42,7 @@ func newWitness(stations int, within capture.Run, timed bool) *witness {
 
 // see notes the seconds in which a flow showed each direction. A flow's seconds are those of both directions. TCP
 // acknowledges, so between a side's first and last packet they are the side's; a side of a datagram flow that the other
-// one also uses is only known to have sent its first and its last.
+// one also uses is only known to have sent its first and its last. Those that were joined lasted a second or two each.
 func (w *witness) see(f *capture.Flow, a, b uint32) {
 	w.loss.add(f)
 	w.only.add(f)
@@ -59,7 +59,7 @@ func (w *witness) side(f *capture.Flow, from, to uint32, sent, other *capture.Si
 	}
 	active := Window{sent.First, sent.Last}.seconds()
 	w.when = w.when[:0]
-	if f.Proto == capture.UDP && other.Packets > 0 {
+	if f.Proto == capture.UDP && other.Packets > 0 && f.Joined.Flows == 0 {
 		w.when = append(w.when, capture.Run{First: active.First, Last: active.First}, capture.Run{First: active.Last, Last: active.Last})
 	} else {
 		w.when = f.Seconds.AppendWithin(w.when, active)

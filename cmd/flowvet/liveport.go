@@ -18,6 +18,7 @@ type portFlags struct {
 	blockTimeout time.Duration
 	sockets      int
 	onLost       string
+	foldIdle     time.Duration
 }
 
 // bind registers the flags, with tcpdump's and dumpcap's letters.
@@ -30,10 +31,15 @@ func (f *portFlags) bind(flags *flagSet) {
 	flags.DurationVar(&f.blockTimeout, "block-timeout", capture.DefaultBlockTimeout, "the `TIME` a packet may wait there when little comes")
 	flags.IntVar(&f.sockets, "sockets", 1, "share the traffic among `N` sockets, each with a processor")
 	flags.StringVar(&f.onLost, "on-lost", "wait", "`WHAT` to do when the interface goes: wait until it is there again, or exit")
+	flags.DurationVar(&f.foldIdle, "fold-idle", 10*time.Minute, "keep one flow of those of a client with a service that were silent for this `TIME`, 0 to keep each; with --scenario each is kept")
 }
 
 // maxRing is the largest buffer that may be asked for: a kernel gives no more in one piece.
 const maxRing = 4 << 30
+
+// leastIdle is the shortest silence after which a flow may be called idle: of an answer that is waited for more is known by
+// then.
+const leastIdle = 2 * match.AnswerTimeout
 
 // options checks the flags.
 func (f *portFlags) options(judged *checkFlags, g match.Grounds) (o capture.LiveOptions, err error) {
@@ -45,6 +51,8 @@ func (f *portFlags) options(judged *checkFlags, g match.Grounds) (o capture.Live
 		return o, usagef("--snaplen: %d: 64 to 262144 bytes", f.snapLen)
 	case f.sockets < 1 || f.sockets > 64:
 		return o, usagef("--sockets: %d: 1 to 64", f.sockets)
+	case f.foldIdle != 0 && f.foldIdle < leastIdle:
+		return o, usagef("--fold-idle: %v: %v at least, or 0", f.foldIdle, leastIdle)
 	case f.blockTimeout < time.Millisecond || f.blockTimeout > time.Second:
 		return o, usagef("--block-timeout: %v: 1ms to 1s", f.blockTimeout)
 	}
@@ -57,6 +65,9 @@ func (f *portFlags) options(judged *checkFlags, g match.Grounds) (o capture.Live
 			Dedup: judged.dedup, MaxFlows: judged.maxFlows, Keep: machines(g.Inventory),
 			Segments: judged.segment == byVLAN || g.Inventory != nil && g.Inventory.Overlapping,
 		},
+	}
+	if judged.scenario.name == "" {
+		o.FoldIdle, o.Client = f.foldIdle, match.ClientPorts(g.Catalog)
 	}
 	if f.onLost == "exit" {
 		o.OnLost = capture.Exit
