@@ -34,7 +34,9 @@ var mayImport = map[string][]string{
 	"match":               {"capture", "capture/filter", "catalog", "inventory"},
 	"report":              {"capture", "catalog", "inventory", "match"},
 	"rules":               {"catalog", "inventory", "match", "report"},
+	"rules/firewall":      {},
 	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "confine", "evidence", "inventory", "live", "live/alert", "live/evidence", "live/metrics", "live/systemd", "match", "report", "rules"},
+	"cmd/flowvet-vcenter": {"catalog", "inventory", "report", "rules/firewall"},
 	"bench":               {},
 }
 
@@ -42,15 +44,16 @@ var mayImport = map[string][]string{
 var mayUse = map[string][]string{
 	"github.com/google/gopacket": {"capture", "capture/capturetest"}, // and tests
 	"github.com/ulikunitz/xz":    {"capture"},
-	"github.com/spf13/pflag":     {"cmd/flowvet"},
+	"github.com/spf13/pflag":     {"cmd/flowvet", "cmd/flowvet-vcenter"},
 	"github.com/fatih/color":     {"report"},
 	"go.yaml.in/yaml/v3":         {"cmd/flowvet", "catalog", "inventory", "match", "report"},
 	"golang.org/x/net":           {"capture/filter"},
 	"golang.org/x/sys":           {"capture", "confine"},
 	"kernel.org/pub/linux/libs":  {"confine"},
-	"golang.org/x/term":          {"cmd/flowvet"},
-	"net":                        {"capture", "capture/capturetest", "live/alert", "live/metrics", "live/systemd"},
-	"net/http":                   {"live/alert", "live/metrics"},
+	"github.com/vmware/govmomi":  {"cmd/flowvet-vcenter"}, // which nothing imports: no client of a vCenter is in flowvet
+	"golang.org/x/term":          {"cmd/flowvet", "cmd/flowvet-vcenter"},
+	"net":                        {"capture", "capture/capturetest", "cmd/flowvet-vcenter", "live/alert", "live/metrics", "live/systemd"},
+	"net/http":                   {"cmd/flowvet-vcenter", "live/alert", "live/metrics"},
 	"os/exec":                    {"bench"},
 }
 

@@ -1,0 +1,142 @@
+// Command flowvet-vcenter reads from a vCenter, or a single ESX host, who is who: hosts with their versions, addresses and
+// networks, clusters and the vCenter itself. It writes that as an inventory for flowvet, and what the hosts' firewalls let
+// through as a file for flowvet openings.
+//
+// It is a program of its own, so that the one that reads captures holds no client of anything. It only reads: a user with
+// the role "read-only" is enough. It ends its session, connects to nothing but the address it is given, and trusts that only by
+// a certificate or a thumbprint.
+//
+// Results go to standard output or the files named, everything else to standard error with "flowvet-vcenter: " before it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"flowvet/catalog"
+	"flowvet/inventory"
+	"flowvet/report"
+	"flowvet/rules/firewall"
+)
+
+// The exit statuses: those of flowvet that apply.
+const (
+	statusGood    = 0
+	statusUsage   = 2 // a flag, a refused certificate or login, no answer: nothing was written
+	statusPartial = 4 // what was written leaves hosts or addresses out, each with a line that says why
+	statusOutput  = 5 // output could not be written
+)
+
+// outputError is output that could not be written.
+type outputError struct{ error }
+
+// Unwrap returns the cause.
+func (e outputError) Unwrap() error { return e.error }
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run reads one vCenter and returns the exit status.
+func run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
+	status, err := p.run(ctx, args)
+	if err == nil {
+		return status
+	}
+	p.say("%v", err)
+	var output outputError
+	if errors.As(err, &output) {
+		return statusOutput
+	}
+	return statusUsage
+}
+
+// program is one run: its streams.
+type program struct {
+	stdin          *os.File
+	stdout, stderr io.Writer
+}
+
+// say writes lines to standard error. What a server says is made visible, not obeyed.
+func (p *program) say(format string, args ...any) {
+	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
+		words := strings.Split(strings.TrimRight(line, "\r\n"), " ")
+		for i, w := range words {
+			words[i] = report.Terminal(w)
+		}
+		fmt.Fprintf(p.stderr, "flowvet-vcenter: %s\n", strings.Join(words, " "))
+	}
+}
+
+// run checks what the user gave, reads, and writes.
+func (p *program) run(ctx context.Context, args []string) (int, error) {
+	o, err := p.options(args)
+	if err != nil || o == nil {
+		return statusGood, err
+	}
+	password, err := p.password(o)
+	if err != nil {
+		return statusUsage, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	found, err := read(ctx, o, password)
+	if err != nil {
+		return statusUsage, err
+	}
+	site := newSite(found)
+	if err := p.write(o, site); err != nil {
+		return statusUsage, err
+	}
+	for _, left := range site.leftOut {
+		p.say("%s", left)
+	}
+	if len(site.leftOut) > 0 {
+		return statusPartial, nil
+	}
+	return statusGood, nil
+}
+
+// write writes the inventory, and the firewalls where they are wanted. What is written has been read back before.
+func (p *program) write(o *options, s *site) error {
+	v := &inventory.Inventory{Machines: s.machines}
+	var text strings.Builder
+	fmt.Fprintf(&text, "# Read from %s: %s.\n", report.Terminal(o.address.Host), report.Terminal(s.about))
+	if err := v.WriteYAML(&text); err != nil {
+		return err
+	}
+	if _, err := inventory.Parse(o.address.Host, []byte(text.String()), catalog.Default()); err != nil {
+		return fmt.Errorf("what it tells makes no inventory: %w", err)
+	}
+	if o.firewall != "" {
+		f := &firewall.File{Schema: firewall.Schema, Source: s.name, Hosts: s.firewalls}
+		if err := p.writeTo(o.firewall, f.Write); err != nil {
+			return err
+		}
+	}
+	return p.writeTo(o.output, func(w io.Writer) error {
+		_, err := io.WriteString(w, text.String())
+		return err
+	})
+}
+
+// writeTo writes to a file whole or not at all, or to standard output.
+func (p *program) writeTo(path string, write func(io.Writer) error) error {
+	var err error
+	if path == "" || path == "-" {
+		err = write(p.stdout)
+	} else {
+		err = report.WriteFile(path, write)
+	}
+	if err != nil {
+		return outputError{err}
+	}
+	return nil
+}
