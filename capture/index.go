@@ -21,6 +21,10 @@ func (x *index) reserve(n uint32) {
 	}
 }
 
+// slotsPerPage is how many slots a page of memory holds. Each page of a new index is written before it is read: read first, it
+// would be mapped to the one page of zeros, and mapped anew, with a word to all processors, when it is written.
+const slotsPerPage = 4096 / 8
+
 func (x *index) grow() {
 	if len(x.slots) == 0 {
 		secret := maphash.MakeSeed()
@@ -31,6 +35,9 @@ func (x *index) grow() {
 	old := x.slots
 	x.slots = hugePages(make([]uint64, max(2*firstChunk, 2*len(old))))
 	x.mask = uint32(len(x.slots) - 1)
+	for i := 0; i < len(x.slots); i += slotsPerPage {
+		x.slots[i] = 0
+	}
 	for _, e := range old {
 		if e == 0 {
 			continue

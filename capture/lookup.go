@@ -50,6 +50,17 @@ func (t *Table) found(l *lookups, i, from int) *record {
 	return t.records.at(t.flow(&l.keys[i], l.tags[i], from))
 }
 
+// knows reports whether the table, whose index has room, holds the flow with that key.
+func (t *Table) knows(k *key) bool {
+	tag := t.index.tag(k)
+	for number, slot := t.index.candidate(tag, tag); number != 0; number, slot = t.index.candidate(tag, slot) {
+		if t.is(t.records.at(number-1), k) {
+			return true
+		}
+	}
+	return false
+}
+
 // sighting is what a packet adds to its flow.
 type sighting struct {
 	ns               int64
@@ -118,28 +129,4 @@ func (t *Table) fetchSides(b *batch) {
 		touched ^= uint64(s.first) ^ uint64(s.ackMax)
 	}
 	b.touched ^= touched
-}
-
-// mergeFlows adds the flows of u.
-func (t *Table) mergeFlows(u *Table) {
-	var l lookups
-	var flows [together]*record
-	merge := func() {
-		t.find(&l)
-		for i, o := range flows[:l.n] {
-			t.mergeRecord(t.found(&l, i, int(o.from)), u, o)
-		}
-		l.n = 0
-	}
-	for i := range u.records.n {
-		o := u.records.at(i)
-		if !o.used() {
-			continue
-		}
-		l.keys[l.n], flows[l.n] = u.key(o), o
-		if l.n++; l.n == together {
-			merge()
-		}
-	}
-	merge()
 }

@@ -42,6 +42,8 @@ func (p *pool[T]) take() uint32 {
 	} else if next%largestChunk == 0 {
 		p.chunks = append(p.chunks, hugePages(make([]T, largestChunk)))
 	}
+	var zero T
+	*p.at(i) = zero // a zero is there; but a page that is read first costs more, see slotsPerPage
 	return i
 }
 

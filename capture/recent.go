@@ -62,6 +62,21 @@ func (r *recent) slide(second uint32) bool {
 	return true
 }
 
+// join puts the seconds of another set into this one, and reports whether it could without leaving its window: as it can where
+// two parts of a file met the flow within a minute.
+func (r *recent) join(o *recent) bool {
+	switch by := o.base - r.base; {
+	case o.empty():
+	case r.empty():
+		*r = *o
+	case o.head != o.base || by >= 64 || o.mask<<by>>by != o.mask:
+		return false
+	default:
+		r.mask |= o.mask << by
+	}
+	return true
+}
+
 // runs appends the seconds to sorted runs before them that they do not touch.
 func (r *recent) runs(to []Run) []Run {
 	at, run := int64(r.base), Run{int64(r.head), int64(r.base) - 1}
@@ -134,9 +149,7 @@ func (t *Table) addRun(r *record, run Run) {
 
 // addSeconds adds the seconds of a flow of another table.
 func (t *Table) addSeconds(r *record, o *recent, runs []Run) {
-	if r.seconds.empty() {
-		r.seconds = *o
-	} else if !o.empty() {
+	if !r.seconds.join(o) {
 		var few [65]Run
 		for _, run := range o.runs(few[:0]) {
 			t.joinRun(r, run)

@@ -130,7 +130,7 @@ func (t *Table) count(r *record, p *sighting) {
 	t.addSecond(r, floorSecond(p.ns))
 	s := t.sideOf(r, int(p.from))
 	switch {
-	case s == nil || s.packets == 0 && s.mixed == 0:
+	case s == nil || s.empty():
 		t.begin(r, p)
 	case p.file != uint32(r.file) || !s.count(p):
 		t.countPlain(r, s, p)

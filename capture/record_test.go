@@ -75,6 +75,57 @@ func TestSidesAddWhatHalvesDo(t *testing.T) {
 	}
 }
 
+// TestLaterSidesAddWhatHalvesDo merges a part of a file, numbered from one on, into the part before it, and holds the flow
+// against the plain form of all its packets.
+func TestLaterSidesAddWhatHalvesDo(t *testing.T) {
+	kinds := []Signs{0, ACK, ACK | Payload, ACK | FIN, SYN, SYNACK, RST, RST | FIN, Cut}
+	small := 0
+	for seed := range uint64(4000) {
+		rng := rand.New(rand.NewPCG(seed, 17))
+		parts := [2]Table{1: {before: []uint64{10, 10, 1 << 31, math.MaxUint32 - 2}[rng.IntN(4)]}}
+		k := key{tail: uint64(TCP)<<8 | uint64(familyIPv4)}
+		var want [2]half
+		var seconds Seconds
+		usual, ns := rng.IntN(len(kinds)), rng.Int64N(1e18)
+		for i := range parts {
+			for frame := range uint64(rng.IntN(5)) {
+				ns += []int64{0, 1e6, 5e9, 1e9, -2e9, 1 << 48, math.MaxInt64 / 8}[min(rng.IntN(14), 6)*rng.IntN(2)]
+				p := sighting{ns: ns, frame: frame + 1, from: uint8(rng.IntN(3) / 2), signs: kinds[usual], number: rng.Uint32N(2)}
+				if rng.IntN(6) == 0 {
+					p.signs = kinds[rng.IntN(len(kinds))]
+				}
+				p.wireLen = []uint32{60, 1514, math.MaxInt32}[rng.IntN(9)/4]
+				p.content = p.wireLen - 60
+				parts[i].count(parts[i].record(&k, int(p.from)), &p)
+				p.frame += parts[i].before
+				h := &want[p.from]
+				if p.signs&handshake != 0 && !h.hasISN {
+					h.isn, h.hasISN = p.number, true
+				}
+				h.add(&p)
+				seconds.Add(floorSecond(p.ns))
+			}
+		}
+		if len(seconds) == 0 {
+			continue
+		}
+		parts[0].Merge(&parts[1])
+		r := parts[0].record(&k, 0)
+		if got := parts[0].halves(r); got != want {
+			t.Fatalf("seed %d (-plain +merged):\n%s", seed, cmp.Diff(want, got, cmp.AllowUnexported(half{})))
+		}
+		if f := parts[0].clean(r); !slices.Equal(f.Seconds, seconds) {
+			t.Fatalf("seed %d: seconds %v, want %v", seed, f.Seconds, seconds)
+		}
+		if parts[0].wides.len() == 0 {
+			small++
+		}
+	}
+	if small < 500 || small > 3500 {
+		t.Errorf("%d of 4000 records say all by themselves: the test is to try both", small)
+	}
+}
+
 // TestRecentSecondsAreThoseOfASet adds seconds near each other, far apart, and out of any order.
 func TestRecentSecondsAreThoseOfASet(t *testing.T) {
 	steps := []int64{0, 1, 1, 1, 2, 10, 63, 64, 65, 200, -1, -5, -64, -300, 1 << 32, -1 << 33}

@@ -181,26 +181,14 @@ func (t *Table) room() int {
 // strangers counts the flows of u that t does not know.
 func (t *Table) strangers(u *Table) int {
 	n := 0
-	t.index.reserve(1)
-	for i := range u.records.n {
-		if o := u.records.at(i); o.used() {
-			if k := u.key(o); !t.knows(&k) {
+	t.lookUp(u, func(l *lookups, flows []*record) {
+		for i := range flows {
+			if l.numbers[i] == 0 || !t.knows(&l.keys[i]) {
 				n++
 			}
 		}
-	}
+	})
 	return n
-}
-
-// knows reports whether t, whose index has room, holds a flow.
-func (t *Table) knows(k *key) bool {
-	tag := t.index.tag(k)
-	for number, slot := t.index.candidate(tag, tag); number != 0; number, slot = t.index.candidate(tag, slot) {
-		if t.is(t.records.at(number-1), k) {
-			return true
-		}
-	}
-	return false
 }
 
 // absorb merges u, which holds later packets of the same file, numbered from 1 on: before of them are in front. Unlike after

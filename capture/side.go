@@ -27,6 +27,9 @@ func (s *side) signs() Signs { return Signs(s.mixed) }
 // wide reports whether the plain form of the side is elsewhere.
 func (s *side) wide() bool { return s.mixed&uint64(wideSide) != 0 }
 
+// empty reports whether nothing was seen of the side.
+func (s *side) empty() bool { return s.packets == 0 && s.mixed == 0 }
+
 // handshake returns the sequence number's signs of a half.
 const handshake = SYN | SYNACK
 
@@ -136,5 +139,50 @@ func (s *side) count(p *sighting) bool {
 	s.payMin, s.payMax = min(s.payMin, payload), max(s.payMax, payload)
 	s.packets, s.bytes, s.content = packets, bytes, content
 	s.mixed = max(span, age)<<signsBits | uint64(signs|p.signs)
+	return true
+}
+
+// withLater returns what two sides of one flow, nil where there is none, add up to. The packets of o are of the same file, and
+// behind so many others in front of the first that it counts. False: they are to be added in their plain form. It is
+// [half.merge] for the sides whose first packet is that of s.
+func withLater(s, o *side, before uint64) (sum side, ok bool) {
+	switch {
+	case o == nil || o.empty():
+		if s != nil {
+			sum = *s
+		}
+		return sum, !sum.wide()
+	case s == nil || s.empty():
+		frame := before + uint64(o.frame)
+		sum = *o
+		sum.frame = uint32(frame)
+		return sum, !o.wide() && frame <= math.MaxUint32
+	}
+	sum = *s
+	return sum, sum.append(o, before)
+}
+
+// append adds a side as withLater does, and reports whether the result is right.
+func (s *side) append(o *side, before uint64) bool {
+	a, b := s.signs(), o.signs()
+	shift, span, theirs := uint64(o.first-s.first), s.mixed>>signsBits, o.mixed>>signsBits
+	packets, bytes, content := s.packets+o.packets, s.bytes+o.bytes, s.content+o.content
+	switch {
+	case (a|b)&wideSide != 0, s.packets == 0, o.packets == 0,
+		o.first < s.first, shift > longest, shift+theirs > longest, before+uint64(o.frame) < uint64(s.frame),
+		packets < s.packets, bytes < s.bytes, content < s.content,
+		b&(handshake|RST)&^a != 0,            // the first of its kind is not the first packet
+		b&handshake != 0 && o.isn != s.isn,   // another connection
+		a&^b&ACK != 0 && shift+theirs > span, // the last packet is no acknowledgement
+		b&^a&ACK != 0 && shift+theirs < span:
+		return false
+	case a&b&ACK != 0:
+		s.ackMin, s.ackMax = min(s.ackMin, o.ackMin), max(s.ackMax, o.ackMax)
+	case b&ACK != 0:
+		s.ackMin, s.ackMax = o.ackMin, o.ackMax
+	}
+	s.payMin, s.payMax = min(s.payMin, o.payMin), max(s.payMax, o.payMax)
+	s.packets, s.bytes, s.content = packets, bytes, content
+	s.mixed = max(span, shift+theirs)<<signsBits | uint64(a|b)
 	return true
 }
