@@ -11,11 +11,13 @@ import (
 
 const catalogUsage = `Usage: flowvet catalog [FLAGS] [QUERY...]
        flowvet catalog lint [--no-builtin] FILE...
+       flowvet catalog diff [FLAGS] BEFORE AFTER
 
 Says what is documented. A query is a port (902, 902/udp), a row (R100), a role, a product, or several of them: what
 fits all of them is listed; no query lists everything. Where the document contradicts itself, the row says how.
 
-lint checks catalogues of your own. Exit status: 0 good, 1 findings, 2 unusable.
+lint checks catalogues of your own. Exit status: 0 good, 1 findings, 2 unusable. diff says what an upgrade changes in the
+firewall; flowvet catalog diff --help says more.
 
 Examples:
   flowvet catalog 902/udp
@@ -74,8 +76,13 @@ func further(builtin bool, files []string) func() *catalog.Catalog {
 
 // catalog answers what is documented.
 func (p *program) catalog(args []string) (int, error) {
-	if len(args) > 0 && args[0] == "lint" {
-		return p.lintCatalogs(args[1:])
+	if len(args) > 0 {
+		switch args[0] {
+		case "lint":
+			return p.lintCatalogs(args[1:])
+		case "diff":
+			return p.diffCatalogs(args[1:])
+		}
 	}
 	var f catalogFlags
 	flags := newFlagSet("catalog", catalogUsage)

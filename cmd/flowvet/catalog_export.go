@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -173,21 +171,16 @@ type catalogRow struct {
 
 // catalogJSON writes rows as one JSON document.
 func (p *program) catalogJSON(rows []*catalog.Row) error {
-	document := catalogDocument{Schema: "flowvet-catalog/1", Rows: make([]catalogRow, len(rows))}
+	return p.writeJSON(catalogDocument{Schema: "flowvet-catalog/1", Rows: jsonRows(rows)})
+}
+
+// jsonRows converts rows.
+func jsonRows(rows []*catalog.Row) []catalogRow {
+	all := make([]catalogRow, len(rows))
 	for i, r := range rows {
-		document.Rows[i] = jsonRow(r)
+		all[i] = jsonRow(r)
 	}
-	var encoded bytes.Buffer
-	encoder := json.NewEncoder(&encoded)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(document); err != nil {
-		return err
-	}
-	if _, err := p.stdout.Write(report.AppendJSON(nil, encoded.Bytes())); err != nil {
-		return outputError{err}
-	}
-	return nil
+	return all
 }
 
 // jsonRow converts one row.

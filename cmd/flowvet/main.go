@@ -47,7 +47,7 @@ func commands() []command {
 		{"check", "judge captures: documented, undocumented, expected but absent", (*program).check},
 		{"live", "judge what passes an interface, for minutes or weeks", (*program).live},
 		{"record", "write what captures showed into one small file, without payload", (*program).record},
-		{"catalog", "say what is documented for a port, a product, a role or a row", (*program).catalog},
+		{"catalog", "say what is documented for a port, a product, a role or a row, and what an upgrade changes", (*program).catalog},
 		{"explain", "say whether a conversation would be documented, without a capture", (*program).explain},
 		{"inventory", "suggest an inventory from captures, import one, or lint one", (*program).inventory},
 		{"exceptions", "propose exceptions from what captures show, or lint a file of them", (*program).exceptions},
@@ -66,7 +66,9 @@ func commands() []command {
 // subcommands returns the words that may follow a command and have flags of their own.
 func subcommands(command string) []string {
 	switch command {
-	case "catalog", "scenario":
+	case "catalog":
+		return []string{"lint", "diff"}
+	case "scenario":
 		return []string{"lint"}
 	case "exceptions":
 		return []string{"propose", "lint"}
