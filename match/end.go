@@ -147,6 +147,9 @@ func (d *directory) isGroup(a netip.Addr) bool {
 	return a.IsMulticast() || len(d.casts) > 0 && d.casts[a] || d.inv.IsBroadcast(a)
 }
 
+// inSegment reports whether the end is in a network that is there for one purpose.
+func (e *end) inSegment() bool { return e.placed.Network != nil && special(e.placed.Network.Plane) }
+
 // itself resolves the address of a flow with itself: it has one end, which is its own.
 func (d *directory) itself(a netip.Addr) *end {
 	e := d.end(a)

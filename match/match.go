@@ -125,7 +125,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	r.MaxFlows, r.Folded = g.MaxFlows, folded(table)
 
 	w := newWatch(g.Catalog, &g)
-	survey := j.survey(table)
+	survey := j.survey(table, w != nil)
 	convs, strangers := j.conversations(survey, g.Window, ends(points), w)
 	r.Recognised = j.recognised(convs, table)
 	if r.Recognised == 0 {

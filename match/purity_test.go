@@ -41,6 +41,7 @@ vlans: {120: storage}
 		{"a group in the vMotion network", "1 10.0.1.11:40000 > 255.255.255.255:9999/udp 100", true, LevelWarning},
 		{"a host talks to itself between its networks", "1 10.0.0.11:40000 > 10.0.1.11:9999/tcp session 100 100", false, LevelNone},
 		{"telnet in the storage VLAN", "1 192.0.2.1:40000 > 10.0.0.11:23/tcp session 100 100 vlan=120", true, LevelError},
+		{"two strangers in the storage VLAN", "1 192.0.2.1:40000 > 192.0.2.2:23/tcp session 100 100 vlan=120", true, LevelError},
 		{"NFS in the storage VLAN, by an address for management", "1 10.0.0.11:900 > 10.0.2.9:2049/tcp session 100 100 vlan=120", true, LevelError},
 	} {
 		story, err := capturetest.Parse("segment", tt.packets+"\n90 arp 10.0.0.11 > 10.0.0.5\n")

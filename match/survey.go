@@ -84,13 +84,13 @@ func (x *addresses) between(t *traits, j *judge) (a, b *end) {
 	return x.ends[t.a], x.ends[t.b]
 }
 
-// survey walks a table, ranges of its flows side by side.
-func (j *judge) survey(t *capture.Table) *survey {
+// survey walks a table, ranges of its flows side by side. It is to be known whether somebody watches what machines say.
+func (j *judge) survey(t *capture.Table, watched bool) *survey {
 	s := &survey{table: t, flows: make([]traits, t.Numbers()), parts: shares(t)}
 	surveyors := make([]*surveyor, s.parts)
 	h := newHasher()
 	s.each(func(i, lo, hi int) {
-		surveyors[i] = &surveyor{ruler: newRuler(j), addresses: addresses{hasher: h}}
+		surveyors[i] = &surveyor{ruler: newRuler(j), addresses: addresses{hasher: h}, watched: watched}
 		surveyors[i].walk(t, s.flows, uint32(lo), uint32(hi))
 	})
 	s.addresses = surveyors[0].addresses
@@ -118,6 +118,7 @@ func (s *survey) each(do func(i, lo, hi int)) {
 type surveyor struct {
 	*ruler
 	addresses
+	watched  bool
 	services services
 	renamed  []uint32 // the survey's numbers of its addresses
 }
@@ -128,7 +129,7 @@ func (v *surveyor) walk(t *capture.Table, flows []traits, lo, hi uint32) {
 	}
 }
 
-// read takes down the traits of a flow. One between strangers is done where other flows can tell nothing of it.
+// read takes down the traits of a flow. One that is out of scope is done where other flows can tell nothing of it.
 func (v *surveyor) read(f *capture.Flow, t *traits) {
 	t.a, t.b = v.add(f.A.Addr(), v.judge), v.add(f.B.Addr(), v.judge)
 	t.portA, t.portB, t.segment, t.proto, t.sighted = f.A.Port(), f.B.Port(), f.Segment, f.Proto, directions(f)
@@ -137,12 +138,19 @@ func (v *surveyor) read(f *capture.Flow, t *traits) {
 	v.packets[t.b] += n
 	a, b := v.between(t, v.judge)
 	o := v.orient(f, a, b)
-	o.foreign = a == v.nobody && b == v.nobody
+	o.foreign = v.outOfScope(a, b)
 	if o.done = o.foreign && !o.pending; o.done {
 		o, _ = v.exchange(f, a, b, o)
 		v.services.at(t.proto, o.port).Packets += n
 	}
 	t.orientation = o
+}
+
+// outOfScope reports whether whatever passes between two ends is not judged, and nobody asks for more of it than its amount:
+// no VMware machine takes part, and no network or VLAN is declared that it could intrude on.
+func (v *surveyor) outOfScope(a, b *end) bool {
+	return !a.vmware && !b.vmware && !a.inSegment() && !b.inSegment() && len(v.inv.VLANs) == 0 &&
+		!(v.watched && (a.machine != nil || b.machine != nil))
 }
 
 // renumber enters the addresses into those of the survey.
