@@ -48,7 +48,7 @@ var mayUse = map[string][]string{
 	"github.com/fatih/color":     {"report"},
 	"go.yaml.in/yaml/v3":         {"cmd/flowvet", "catalog", "inventory", "match", "report"},
 	"golang.org/x/net":           {"capture/filter"},
-	"golang.org/x/sys":           {"capture", "confine"},
+	"golang.org/x/sys":           {"capture", "capture/capturetest", "confine"},
 	"kernel.org/pub/linux/libs":  {"confine"},
 	"github.com/vmware/govmomi":  {"cmd/flowvet-vcenter"}, // which nothing imports: no client of a vCenter is in flowvet
 	"golang.org/x/term":          {"cmd/flowvet", "cmd/flowvet-vcenter"},

@@ -74,7 +74,7 @@ func TestLiveCountsEveryPacket(t *testing.T) {
 			took := time.Since(began)
 			c := l.end()
 			counted := l.Counters()
-			balance(t, wire.sent, c, counted)
+			balance(t, wire.Sent(), c, counted)
 			if want := c.Table.Stats.Flowed; uint64(c.Table.Len()) != want {
 				t.Errorf("%d flows of %d datagrams, each of a flow of its own", c.Table.Len(), want)
 			}

@@ -91,15 +91,15 @@ func TestFault25Overload(t *testing.T) {
 	lost := soon(t, "loss is noticed", func() bool { return l.Counters().KernelDropped > 0 })
 	c := l.end()
 	n := l.Counters()
-	balance(t, wire.sent, c, n)
+	balance(t, wire.Sent(), c, n)
 	if len(n.Gaps) == 0 || n.Gaps[0].Lost == 0 || n.Gaps[0].Offered < n.Gaps[0].Lost {
 		t.Errorf("%d packets dropped, and the gaps are %+v", n.KernelDropped, n.Gaps)
 	}
 	i := c.Interfaces[0]
-	if i.Dropped != n.KernelDropped || i.Received != wire.sent || !i.Counted {
-		t.Errorf("the capture says %d dropped of %d; sent were %d", i.Dropped, i.Received, wire.sent)
+	if i.Dropped != n.KernelDropped || i.Received != wire.Sent() || !i.Counted {
+		t.Errorf("the capture says %d dropped of %d; sent were %d", i.Dropped, i.Received, wire.Sent())
 	}
-	t.Logf("%d sent, %d dropped; noticed %s after the last was sent", wire.sent, n.KernelDropped, lost.Round(time.Millisecond))
+	t.Logf("%d sent, %d dropped; noticed %s after the last was sent", wire.Sent(), n.KernelDropped, lost.Round(time.Millisecond))
 }
 
 // TestFault26Stopped stops the process for five seconds while frames come: the ring takes what it can hold, the rest is counted.
@@ -158,7 +158,7 @@ func TestFault27LinkDown(t *testing.T) {
 		}
 		t.Logf("%s: noticed after %s, captured again after %s", fault.down, noticed, resumed)
 	}
-	balance(t, wire.sent, l.end(), l.Counters())
+	balance(t, wire.Sent(), l.end(), l.Counters())
 }
 
 // TestFault27LinkFlaps takes the interface down and up faster than anybody looks: there is a gap all the same.
@@ -172,7 +172,7 @@ func TestFault27LinkFlaps(t *testing.T) {
 	soon(t, "the gap is over", func() bool { n := l.Counters(); return len(n.Gaps) > 0 && n.Link == LinkUp })
 	wire := newSender(t, "wire")
 	l.hears(wire)
-	balance(t, wire.sent, l.end(), l.Counters())
+	balance(t, wire.Sent(), l.end(), l.Counters())
 }
 
 // TestFault28LinkDeleted deletes the interface and makes another of its name, several times: captured from again, by one
@@ -190,7 +190,7 @@ func TestFault28LinkDeleted(t *testing.T) {
 			wire := newSender(t, "wire")
 			l.hears(wire)
 			noticed := l.after("link del mirror", LinkGone)
-			sent += wire.sent
+			sent += wire.Sent()
 			began := time.Now()
 			cable(t, "mirror", "wire")
 			l.inState(LinkUp)
@@ -200,7 +200,7 @@ func TestFault28LinkDeleted(t *testing.T) {
 		wire := newSender(t, "wire")
 		l.hears(wire)
 		c := l.end()
-		balance(t, sent+wire.sent, c, l.Counters())
+		balance(t, sent+wire.Sent(), c, l.Counters())
 		gone := slices.DeleteFunc(c.Gaps, func(g Gap) bool { return g.Reason != LinkGone.String() })
 		if len(gone) != times {
 			t.Errorf("%d sockets: %d times deleted, and the gaps are %+v", sockets, times, c.Gaps)
@@ -224,7 +224,7 @@ func TestFault28ExitWhenLost(t *testing.T) {
 		if !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "mirror: interface ") {
 			t.Errorf("%s: the run ended with %v", fault, err)
 		}
-		balance(t, wire.sent, l.Snapshot(), l.Counters())
+		balance(t, wire.Sent(), l.Snapshot(), l.Counters())
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
@@ -258,7 +258,7 @@ func TestFault29NoCapture(t *testing.T) {
 	l := listen(t, LiveOptions{Interface: "mirror"})
 	wire := newSender(t, "wire")
 	l.hears(wire)
-	balance(t, wire.sent, l.end(), l.Counters())
+	balance(t, wire.Sent(), l.end(), l.Counters())
 
 	withoutRights(t, func() {
 		refused(LiveOptions{Interface: "mirror"}, "no right to capture", "setcap cap_net_raw+ep")
@@ -327,7 +327,7 @@ func TestFault30Tags(t *testing.T) {
 		})
 	}
 	c := l.end()
-	balance(t, wire.sent, c, l.Counters())
+	balance(t, wire.Sent(), c, l.Counters())
 	if got, want := strings.Join(seen, "|"), strings.Join(sent, "|"); got != want {
 		t.Errorf("captured %q\nsent     %q", got, want)
 	}
@@ -358,7 +358,7 @@ func TestFault30LongFrames(t *testing.T) {
 		return f
 	})
 	c := l.end()
-	balance(t, wire.sent, c, l.Counters())
+	balance(t, wire.Sent(), c, l.Counters())
 	if s := c.Table.Stats; s.Bytes != n*size || s.Truncated != n || s.Flowed != n {
 		t.Errorf("%d bytes of %d frames in flows, %d of them cut; want %d of %d, all cut", s.Bytes, s.Flowed, s.Truncated, n*size, n)
 	}
@@ -385,7 +385,7 @@ func TestFault31ForeignPackets(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				source.send(sendBatch, 0, datagrams(10))
+				source.send(100, 0, datagrams(10))
 			}
 		}
 	}()

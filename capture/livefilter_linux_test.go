@@ -126,7 +126,7 @@ func TestLiveDumpKeepsNoMoreThanTheSnapLength(t *testing.T) {
 	l := listen(t, LiveOptions{Interface: "mirror", SnapLen: 50, Filter: compiledLive(t, f), Tap: func(f *Frame) { longest = max(longest, len(f.Data)) }})
 	wire := newSender(t, "wire")
 	wire.send(10, 0, datagrams(1))
-	balance(t, wire.sent, l.end(), l.Counters())
+	balance(t, wire.Sent(), l.end(), l.Counters())
 	if longest != 50 {
 		t.Errorf("%d bytes of a frame kept; want 50", longest)
 	}

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"flowvet/capture/capturetest"
 )
 
 // inNetwork runs the rest of a test in a network of its own, where nothing is but its loopback interface: in a process that is this
@@ -72,12 +72,11 @@ func quietly(t testing.TB, names ...string) {
 	}
 }
 
-// sender sends frames out of an interface, many with one call (sendmmsg(2)).
+// sender sends frames out of an interface.
 type sender struct {
 	t    testing.TB
 	name string
-	fd   int
-	sent uint64
+	*capturetest.Sender
 }
 
 // connected waits until the interface is ready to send. The kernel throws away, and calls sent, what is sent between
@@ -95,78 +94,30 @@ func (s *sender) connected() {
 	})
 }
 
-// sendBatch is how many frames are sent with one call.
-const sendBatch = 64
-
 func newSender(t testing.TB, name string) *sender {
 	t.Helper()
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
+	out, err := capturetest.NewSender(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { unix.Close(fd) })
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: indexOf(t, name)}); err != nil {
-		t.Fatal(err)
-	}
-	s := &sender{t: t, name: name, fd: fd}
+	t.Cleanup(func() { _ = out.Close() })
+	s := &sender{t, name, out}
 	s.connected()
 	return s
-}
-
-func indexOf(t testing.TB, name string) int {
-	t.Helper()
-	devices, err := Interfaces()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range devices {
-		if d.Name == name {
-			return d.Index
-		}
-	}
-	t.Fatalf("no interface %s", name)
-	return 0
-}
-
-// message is struct mmsghdr, whose last words say how much of the frame was sent: all.
-type message struct {
-	header unix.Msghdr
-	_      [2]uint32
 }
 
 // send sends n frames, made by frame from their numbers, at that many a second; 0: as fast as it can.
 func (s *sender) send(n, rate int, frame func(i int) []byte) {
 	s.t.Helper()
-	var messages [sendBatch]message
-	var vectors [sendBatch]unix.Iovec
-	began := time.Now()
-	for at := 0; at < n; {
-		batch := min(sendBatch, n-at)
-		for i := range batch {
-			b := frame(at + i)
-			vectors[i] = unix.Iovec{Base: unsafe.SliceData(b)}
-			vectors[i].SetLen(len(b))
-			messages[i].header.Iov = &vectors[i]
-			messages[i].header.SetIovlen(1)
-		}
-		done, _, e := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&messages)), uintptr(batch), 0, 0, 0)
-		if e == unix.ENOBUFS || e == unix.EINTR || e == unix.EAGAIN {
-			continue
-		}
-		if e != 0 {
-			s.t.Fatal(e)
-		}
-		at += int(done)
-		s.sent += uint64(done)
-		if rate > 0 {
-			time.Sleep(time.Until(began.Add(time.Duration(at) * time.Second / time.Duration(rate))))
-		}
+	if err := s.Send(n, rate, frame); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
 // datagrams returns frames of 64 bytes (60, and the checksum that no host sees): datagrams of that many flows.
 func datagrams(flows int) func(i int) []byte {
-	frames := make([][]byte, sendBatch)
+	const prepared = 64 // as many as the sender sends together
+	frames := make([][]byte, prepared)
 	for i := range frames {
 		f := make([]byte, 60)
 		copy(f, "\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01\x08\x00\x45\x00\x00\x2e\x00\x00\x00\x00\x40\x11\x00\x00")
@@ -175,7 +126,7 @@ func datagrams(flows int) func(i int) []byte {
 		frames[i] = f
 	}
 	return func(i int) []byte {
-		f := frames[i%sendBatch]
+		f := frames[i%prepared]
 		binary.BigEndian.PutUint16(f[18:], uint16(i))
 		binary.BigEndian.PutUint32(f[42:], uint32(i)) // no two frames are alike, as of a mirror's copies
 		flow := uint32(i % flows)

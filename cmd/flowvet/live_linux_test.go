@@ -23,7 +23,9 @@ import (
 // liveCommands are what the tests of live and of played operations run beside flowvet: a network namespace is entered by a
 // process.
 func liveCommands() map[string]func() {
-	return map[string]func(){"playstory": playStory, "playmachine": playMachine, "askmetrics": askMetrics}
+	return map[string]func(){
+		"playstory": playStory, "playmachine": playMachine, "askmetrics": askMetrics, "sendload": sendLoad,
+	}
 }
 
 // playStory sends the frames of a story out of an interface, at a multiple of its pace: playstory STORY INTERFACE TIMES.
