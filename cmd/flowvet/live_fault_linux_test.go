@@ -141,11 +141,15 @@ func TestLiveMetricsAnswerWhileItRuns(t *testing.T) {
 	_, inventory := vMotion(t, false)
 	r := w.live(t, "--inventory", inventory, "--metrics", "127.0.0.1:9477")
 	w.play(t, chatter, 1)
-	time.Sleep(3 * time.Second)
-	cmd := w.command("askmetrics", "http://127.0.0.1:9477/metrics")
-	out, err := cmd.CombinedOutput()
-	if err != nil || !regexp.MustCompile(`(?m)^flowvet_packets_total [1-9]`).Match(out) {
-		t.Errorf("got %v\n%s", err, out)
+	some := regexp.MustCompile(`(?m)^flowvet_packets_total [1-9]`)
+	for until := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		out, err := w.command("askmetrics", "http://127.0.0.1:9477/metrics").CombinedOutput()
+		if err == nil && some.Match(out) {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("got %v\n%s", err, out)
+		}
 	}
 	r.signal(t, syscall.SIGINT)
 	r.ends(t, statusUnjudged)
