@@ -13,13 +13,14 @@ type Format string
 
 // The formats that can be imported.
 const (
-	FormatCSV   Format = "csv"   // flowvet's own columns
-	FormatHosts Format = "hosts" // /etc/hosts
+	FormatCSV     Format = "csv"     // the columns of an inventory
+	FormatHosts   Format = "hosts"   // /etc/hosts
+	FormatRVTools Format = "rvtools" // an export of RVTools: a workbook, or one sheet as CSV
 )
 
 // Formats returns the formats by the names that --format takes.
 func Formats() []Format {
-	return []Format{FormatCSV, FormatHosts}
+	return []Format{FormatCSV, FormatHosts, FormatRVTools}
 }
 
 // FormatList names the formats in a message.
@@ -33,6 +34,9 @@ func FormatList() string {
 
 // Recognise says by its content which format a file has; empty: none of them.
 func Recognise(data []byte) Format {
+	if isWorkbook(data) {
+		return FormatRVTools
+	}
 	line := firstLine(data)
 	if _, err := netip.ParseAddr(firstWord(line)); err == nil {
 		return FormatHosts
@@ -41,8 +45,14 @@ func Recognise(data []byte) Format {
 	if slices.Contains(columns, "name") && slices.Contains(columns, "address") {
 		return FormatCSV
 	}
+	if rvtoolsSheet(columns) != "" {
+		return FormatRVTools
+	}
 	return ""
 }
+
+// isWorkbook reports whether a file is an archive, as workbooks are.
+func isWorkbook(data []byte) bool { return bytes.HasPrefix(data, []byte("PK\x03\x04")) }
 
 // firstLine returns the first line that is neither empty nor a comment.
 func firstLine(data []byte) string {
@@ -65,7 +75,7 @@ func firstWord(line string) string {
 // headerColumns returns the names of a line of columns, in lower case.
 func headerColumns(line string) []string {
 	in := csv.NewReader(strings.NewReader(line))
-	in.LazyQuotes = true
+	in.Comma, in.LazyQuotes = separator(line), true
 	record, err := in.Read()
 	if err != nil {
 		return nil

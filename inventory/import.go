@@ -86,6 +86,7 @@ type imported struct {
 	roles   []said // of each of its addresses
 	addrs   []importedAddr
 	guess   string // why it is taken for what it is; empty: the source knows
+	spare   bool   // nobody asked for it: it is of use where something else names it
 }
 
 // importedAddr is an address of an imported machine.
@@ -105,7 +106,7 @@ type leftOut map[string]int
 func (l leftOut) notes(file string) []string {
 	var lines []string
 	for _, reason := range slices.Sorted(maps.Keys(l)) {
-		lines = append(lines, fmt.Sprintf("%s: left out: %d %s", file, l[reason], reason))
+		lines = append(lines, fmt.Sprintf("%s: left out: %s: %d", file, reason, l[reason]))
 	}
 	return lines
 }
@@ -176,6 +177,15 @@ type sourceReader struct {
 
 // read hands the file to the reader of its format.
 func (r *sourceReader) read(data []byte, o SourceOptions) {
+	const excel97 = "\xd0\xcf\x11\xe0"
+	switch {
+	case bytes.HasPrefix(data, []byte(excel97)):
+		r.addf(0, "is a workbook of Excel 97: export it as xlsx or csv")
+		return
+	case r.source.Format == FormatRVTools && isWorkbook(data):
+		r.readWorkbook(data)
+		return
+	}
 	text, ok := r.sourceText(data)
 	if !ok {
 		return
@@ -185,6 +195,8 @@ func (r *sourceReader) read(data []byte, o SourceOptions) {
 		r.readInventoryCSV(text)
 	case FormatHosts:
 		r.readHosts(text)
+	case FormatRVTools:
+		r.readRVToolsCSV(text)
 	default:
 		r.addf(0, "is of no format that is recognised: name one with --format: %s", FormatList())
 	}

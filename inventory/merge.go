@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"flowvet/catalog"
 )
 
@@ -75,7 +77,9 @@ type merger struct {
 	touched    map[*member]bool     // something was added to it
 	met        map[*member]bool     // a source names it
 	unmanaged  map[string]int       // how often a manager was named that nobody is
+	spare      map[string]*imported // machines that nobody asked for, by name in lower case
 	guesses    []*imported
+	inBrackets bool // new machines are written there
 	out        *Merged
 }
 
@@ -91,8 +95,11 @@ func (g *merger) merge(sources []*Source) {
 	}
 	of := make(map[*imported]*member, len(all))
 	for _, m := range all {
-		if m.guess == "" {
+		switch key := strings.ToLower(m.name.text); {
+		case !m.spare:
 			rest = append(rest, m)
+		case g.spare[key] == nil:
+			g.spare[key] = m
 		}
 	}
 	for range rounds {
@@ -113,14 +120,61 @@ func (g *merger) merge(sources []*Source) {
 			g.roles(own, m)
 		}
 	}
-	for _, m := range all {
-		if m.guess != "" {
-			if own, _ := g.find(m); own == nil {
-				g.guesses = append(g.guesses, m)
+	g.retract()
+	g.guess(all)
+	g.count()
+}
+
+// retract takes back the planes that are guessed where no comment can say so: inside brackets.
+func (g *merger) retract() {
+	for _, m := range g.members {
+		inBrackets := g.inBrackets
+		if m.node != nil {
+			inBrackets = child(m.node, "addresses").Style&yaml.FlowStyle != 0
+		}
+		for _, a := range m.addrs {
+			if a.guessed && inBrackets {
+				a.plane = said{}
 			}
 		}
 	}
-	g.count()
+}
+
+// guess keeps of the machines that nobody asked for those whose names suggest what they are.
+func (g *merger) guess(all []*imported) {
+	unknown := 0
+	for _, m := range all {
+		own, _ := g.find(m)
+		switch {
+		case !m.spare || own != nil:
+		case m.guess == "":
+			unknown++
+		default:
+			g.guesses = append(g.guesses, m)
+		}
+	}
+	if unknown > 0 {
+		g.out.Notes = append(g.out.Notes, fmt.Sprintf("left out: virtual machines whose names say nothing of what they do: %d", unknown))
+	}
+}
+
+// known returns a machine with the addresses and the name that its virtual machine has, if it has none itself.
+func (g *merger) known(m *imported) *imported {
+	if len(m.addrs) > 0 {
+		return m
+	}
+	key := strings.ToLower(m.name.text)
+	vm := g.spare[key]
+	if label, ok := firstLabel(key); ok && vm == nil {
+		vm = g.spare[label]
+	}
+	if vm == nil {
+		return m
+	}
+	whole := *m
+	whole.aliases = append(slices.Clone(m.aliases), m.name.text)
+	whole.name, whole.addrs = vm.name, vm.addrs
+	return &whole
 }
 
 // count closes the sums.
@@ -146,6 +200,10 @@ func (g *merger) count() {
 // machine with another name. Which of both is right only a person knows.
 func (g *merger) take(m *imported) *member {
 	own, byAddress := g.find(m)
+	if own == nil {
+		m = g.known(m)
+		own, byAddress = g.find(m)
+	}
 	switch {
 	case byAddress && !namesItself(own.name.text) && !namesItself(m.name.text):
 		return nil
@@ -274,7 +332,7 @@ func (g *merger) address(m *member, a importedAddr) {
 	}
 	switch owner := g.owners[a.addr]; owner {
 	case nil:
-		own := &memberAddr{addr: a.addr, at: a.at, note: a.note, fresh: true, plane: a.plane}
+		own := &memberAddr{addr: a.addr, at: a.at, note: a.note, fresh: true, plane: a.plane, guessed: a.guessed}
 		own.plane.fresh = a.plane.given()
 		m.addrs = append(m.addrs, own)
 		g.owners[a.addr] = m
@@ -294,7 +352,7 @@ func (g *merger) plane(m *member, own *memberAddr, a importedAddr) {
 		g.conflict(fmt.Sprintf("address %s of machine %s: plane", own.addr, display(m.name.text)), own.plane, a.plane)
 	case a.guessed && !own.fresh:
 	default:
-		own.plane, own.note = a.plane, a.note
+		own.plane, own.note, own.guessed = a.plane, a.note, a.guessed
 		own.plane.fresh = true
 		g.touched[m] = true
 	}

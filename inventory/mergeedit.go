@@ -119,11 +119,12 @@ func newMerger(words *vocabulary, d *document) *merger {
 	g := &merger{
 		words: words, members: d.members(), broadcasts: map[netip.Addr]*Network{}, owners: map[netip.Addr]*member{},
 		names: map[string]*member{}, labels: map[string][]*member{}, touched: map[*member]bool{}, met: map[*member]bool{},
-		unmanaged: map[string]int{}, out: &Merged{}, places: map[string]int{},
+		unmanaged: map[string]int{}, spare: map[string]*imported{}, out: &Merged{}, places: map[string]int{},
 	}
 	for _, name := range d.checked.Sites {
 		g.places[name] = 1
 	}
+	g.inBrackets = d.machinesInBrackets()
 	for _, n := range d.checked.Networks {
 		if b, ok := broadcastOf(n.Prefix); ok {
 			g.broadcasts[b] = n
@@ -136,6 +137,18 @@ func newMerger(words *vocabulary, d *document) *merger {
 		}
 	}
 	return g
+}
+
+// machinesInBrackets reports whether new machines are written inside brackets.
+func (d *document) machinesInBrackets() bool {
+	if d.root == nil {
+		return false
+	}
+	list := child(d.root, "machines")
+	if list == nil {
+		return d.root.Style&yaml.FlowStyle != 0
+	}
+	return list.Style&yaml.FlowStyle != 0 && len(list.Content) > 0
 }
 
 // edited returns the text with what the merger has added, once it has been read again and found to say just that.

@@ -26,8 +26,10 @@ type memberAddr struct {
 	at    Where
 	plane said
 	roles []said
-	note  string
-	fresh bool // came with an import
+	note  string // says so where the plane is guessed
+	fresh bool   // came with an import
+
+	guessed bool // the plane is
 }
 
 // addr returns the machine's entry of an address it has.
@@ -68,10 +70,14 @@ func (g *merger) product(own *member, s said) {
 		g.refuse("machine "+display(own.name.text), err.Error(), s)
 		return
 	}
-	for _, kept := range own.products {
+	for i, kept := range own.products {
 		has, err := g.words.catalog.Deployed(kept.text)
 		switch {
 		case err != nil || has.Family != d.Family:
+		case kept.fresh && has.Version == "":
+			s.fresh = true
+			own.products[i] = s
+			return
 		case sameVersion(has.Version, d.Version):
 			return
 		default:

@@ -46,6 +46,11 @@ func TestScripts(t *testing.T) {
 // setUpLab puts the lab into a script's folder.
 func setUpLab(env *testscript.Env) error {
 	env.Setenv("TERM", "xterm-256color")
+	imports, err := filepath.Abs(filepath.Join("..", "..", "inventory", "testdata", "imports"))
+	if err != nil {
+		return err
+	}
+	env.Setenv("IMPORTS", imports)
 	inventory, err := os.ReadFile(filepath.Join("testdata", "lab", "lab.yaml"))
 	if err != nil {
 		return err
