@@ -36,7 +36,8 @@ var mayImport = map[string][]string{
 	"report":              {"capture", "catalog", "inventory", "match"},
 	"rules":               {"catalog", "inventory", "match", "report"},
 	"rules/firewall":      {},
-	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "confine", "evidence", "inventory", "live", "live/alert", "live/evidence", "live/metrics", "live/systemd", "match", "report", "rules"},
+	"rules/openings":      {"capture", "catalog", "inventory", "match", "report", "rules/firewall"},
+	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "confine", "evidence", "inventory", "live", "live/alert", "live/evidence", "live/metrics", "live/systemd", "match", "report", "rules", "rules/firewall", "rules/openings"},
 	"cmd/flowvet-vcenter": {"catalog", "inventory", "report", "rules/firewall"},
 	"bench":               {},
 }

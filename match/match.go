@@ -35,6 +35,7 @@ type Grounds struct {
 	Asked         Asked                   // the same as the user wrote it, for the report
 	Marker        int64                   // when it began, as the operator noted it: nanoseconds since 1970 UTC; 0: not noted
 	Operations    bool                    // find the operations that the traffic shows, also without a scenario
+	Reaches       []Reach                 // what is asked of, whether the captures would have shown it
 }
 
 // Check reports what of the grounds cannot be used, before a packet is read: an operation that no row names or that no
@@ -118,6 +119,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	j.findCasts(captures)
 	j.prepare()
 	points := j.points(g, captures, r)
+	r.Sights = j.sights(g.Reaches, points)
 	table := merged(captures)
 	r.Stats = table.Stats
 	r.Tunnels, r.Events = tunnelsOf(table), table.Events

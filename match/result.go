@@ -517,6 +517,7 @@ type Result struct {
 	Asked        Asked         // the scenario as the user named it
 	Scenarios    []ScenarioRun // in the order asked for, then of time
 	Operations   []Operation   // earliest first; only where they or a scenario were asked for
+	Sights       []Sight       // of Grounds.Reaches, in their order
 	Recognised   int           // VMware machines of the inventory seen in the captures
 	Counts       Counts
 	Advice       []Advice // what would settle most, in order; none where little is open

@@ -53,6 +53,7 @@ func commands() []command {
 		{"exceptions", "propose exceptions from what captures show, or lint a file of them", (*program).exceptions},
 		{"diff", "say what changed between two reports or captures, and whether it got worse", (*program).diff},
 		{"rules", "write the firewall rules that a machine needs by the catalogue", (*program).rules},
+		{"openings", "hold hosts' firewalls against what is documented and what is used", (*program).openings},
 		{"events", "find what happened: vMotions, failed hosts, protected pairs", (*program).events},
 		{"scenario", "list and explain the operations that can be judged, or lint your own", (*program).scenario},
 		{"verify", "check evidence, and judge its captures again", (*program).verify},
