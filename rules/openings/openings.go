@@ -49,11 +49,11 @@ type Finding struct {
 	Level    match.Level
 	Machine  *inventory.Machine
 	Services []Service
-	RuleSets []string       // that open it; of DocumentedClosed: that are disabled and would
-	Peers    []netip.Prefix // UsedClosed: who used it; DocumentedClosed: to whom it is closed; else who is let in. Empty: anybody
-	Rows     []*catalog.Row // that document it, by id
+	RuleSets []string         // that open it; of DocumentedClosed: that are disabled and would
+	Peers    []netip.Prefix   // UsedClosed: who used it; DocumentedClosed: to whom it is closed; else who is let in. Empty: anybody
+	Rows     []*catalog.Row   // that document it, by id
 	Used     []*match.Finding // UsedClosed, OpenUndocumented: the conversations that did
-	Sight    *match.Sight // of NeverUsed and NotJudged
+	Sight    *match.Sight     // of NeverUsed and NotJudged
 }
 
 // bmc is the plane of a host's board controller.
@@ -96,11 +96,11 @@ type host struct {
 
 // openSet is a rule set that opens something, and what was asked of the captures about it.
 type openSet struct {
-	set      *firewall.RuleSet
-	opened   []*opened
-	reach    int // index into Survey.reaches of the first; one for each opened
-	needed   need
-	rows     []*catalog.Row
+	set    *firewall.RuleSet
+	opened []*opened
+	reach  int // index into Survey.reaches of the first; one for each opened
+	needed need
+	rows   []*catalog.Row
 }
 
 // Survey is the hosts of a firewall file, as an inventory and a catalogue see them.
