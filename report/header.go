@@ -184,18 +184,15 @@ func (t *reporter) nobody() {
 	t.para(0, span{"NO VMWARE MACHINE RECOGNISED", bad})
 	t.para(entryIndent, text("No address in these captures is known to be a VMware machine, so nothing could be held against the "+
 		"document. This is no pass. Say who is who, then check again with --inventory FILE."))
-	var services, talkers []string
-	for _, s := range t.r.OutOfScope {
-		services = append(services, fmt.Sprintf("%s (%s)", service(s.Proto, s.Port), count(s.Packets, "packet")))
+	if len(t.r.OutOfScope) > 0 {
+		t.item(entryIndent, headerColumn, span{"services", quiet}, text(someOf(t.r.OutOfScope, 8, "and", func(s match.Service) string {
+			return fmt.Sprintf("%s (%s)", service(s.Proto, s.Port), count(s.Packets, "packet"))
+		})))
 	}
-	for _, k := range t.r.Talkers {
-		talkers = append(talkers, fmt.Sprintf("%s (%s, %s)", k.Addr, count(k.Packets, "packet"), count(k.Peers, "peer")))
-	}
-	if len(services) > 0 {
-		t.item(entryIndent, headerColumn, span{"services", quiet}, text(some(services, 8, "and")))
-	}
-	if len(talkers) > 0 {
-		t.item(entryIndent, headerColumn, span{"talkers", quiet}, text(some(talkers, 8, "and")))
+	if len(t.r.Talkers) > 0 {
+		t.item(entryIndent, headerColumn, span{"talkers", quiet}, text(someOf(t.r.Talkers, 8, "and", func(k match.Talker) string {
+			return fmt.Sprintf("%s (%s, %s)", k.Addr, count(k.Packets, "packet"), count(k.Peers, "peer"))
+		})))
 	}
 	t.blank()
 	t.para(entryIndent, text("An inventory begins like this:"))

@@ -240,14 +240,12 @@ const unjudgedMeans = "no VMware machine at either end, or one machine at both; 
 // unjudged sums up the conversations and expectations that no verdict was given.
 func (t *teller) unjudged() (lines []string) {
 	c := t.r.Counts
-	var services []string
-	for _, s := range t.r.OutOfScope {
-		services = append(services, fmt.Sprintf("%s (%d)", service(s.Proto, s.Port), s.Conversations))
-	}
-	if c.OutOfScope > 0 || len(services) > 0 {
+	if c.OutOfScope > 0 || len(t.r.OutOfScope) > 0 {
 		line := count(c.OutOfScope, "conversation") + " out of scope"
-		if len(services) > 0 {
-			line += ": " + some(services, 8, "and")
+		if len(t.r.OutOfScope) > 0 {
+			line += ": " + someOf(t.r.OutOfScope, 8, "and", func(s match.Service) string {
+				return fmt.Sprintf("%s (%d)", service(s.Proto, s.Port), s.Conversations)
+			})
 		}
 		lines = append(lines, line)
 	}

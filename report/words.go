@@ -66,16 +66,25 @@ func seconds(d time.Duration) string {
 
 // some lists a few names and counts the rest.
 func some(names []string, most int, last string) string {
-	if len(names) == 0 {
+	return someOf(names, most, last, func(name string) string { return name })
+}
+
+// someOf is some for what must be named first: of 65,000 services eight are.
+func someOf[T any](all []T, most int, last string, name func(T) string) string {
+	shown := len(all)
+	if most > 0 {
+		shown = min(shown, most)
+	}
+	names := each(all[:shown], name)
+	switch {
+	case len(all) == 0:
 		return "nobody"
-	}
-	if most > 0 && len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	if len(names) == 1 {
+	case shown < len(all):
+		return strings.Join(names, ", ") + fmt.Sprintf(" and %d more", len(all)-shown)
+	case shown == 1:
 		return names[0]
 	}
-	return strings.Join(names[:len(names)-1], ", ") + " " + last + " " + names[len(names)-1]
+	return strings.Join(names[:shown-1], ", ") + " " + last + " " + names[shown-1]
 }
 
 // reference prints a packet as file#frame; empty for no packet.
