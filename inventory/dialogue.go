@@ -7,6 +7,7 @@ import (
 
 	"flowvet/capture"
 	"flowvet/catalog"
+	"flowvet/numbering"
 )
 
 // reading is a flow with its ends named by who began it.
@@ -73,8 +74,20 @@ func (r reading) answered(proto capture.Proto) bool {
 	if r.up.Signs&r.down.Signs&capture.Payload != 0 {
 		return true
 	}
-	handshake := r.up.Signs&capture.SYN != 0 && r.down.Signs&capture.SYNACK != 0 && r.up.Signs&capture.ACK != 0
-	return handshake && acknowledges(r.up, r.down)
+	return r.shakesHands() && acknowledges(r.up, r.down)
+}
+
+// mayBeAnswered is answered for a flow in brief, whose initial sequence numbers are not known.
+func (r reading) mayBeAnswered(proto capture.Proto) bool {
+	if proto == capture.UDP {
+		return r.answered(proto)
+	}
+	return r.up.Signs&r.down.Signs&capture.Payload != 0 || r.shakesHands()
+}
+
+// shakesHands reports whether each of the three packets of a handshake was seen, whatever their numbers.
+func (r reading) shakesHands() bool {
+	return r.up.Signs&capture.SYN != 0 && r.down.Signs&capture.SYNACK != 0 && r.up.Signs&capture.ACK != 0
 }
 
 // acknowledges reports whether a side acknowledged one of the other's initial sequence numbers, or data soon after it.
@@ -100,6 +113,40 @@ type dialogueKey struct {
 	client, server netip.Addr
 	proto          capture.Proto
 	port           uint16 // the server's
+}
+
+// talks collects the answered flows: who took part in any, and the dialogues of those whose port a rule looks at.
+type talks struct {
+	addresses *numbering.Addresses
+	parts     []part // by address
+	numbers   numbering.Of[numbering.Words]
+	dialogues []*dialogue // by number
+}
+
+func (t *talks) add(r reading, proto capture.Proto) {
+	client, _ := t.addresses.Add(r.client.Addr())
+	server, _ := t.addresses.Add(r.server.Addr())
+	if missing := len(t.addresses.All) - len(t.parts); missing > 0 {
+		t.parts = append(t.parts, make([]part, missing)...)
+	}
+	t.parts[client] |= spoke
+	t.parts[server] |= spoke | served
+	port := r.server.Port()
+	if !isEvidence(proto, port) {
+		return
+	}
+	k := numbering.Words{uint64(client)<<32 | uint64(server), uint64(proto)<<16 | uint64(port)}
+	n, fresh := t.numbers.Number(k, t.addresses.Words(k))
+	if fresh {
+		t.dialogues = append(t.dialogues, &dialogue{dialogueKey: dialogueKey{r.client.Addr(), r.server.Addr(), proto, port}})
+	}
+	t.dialogues[n].add(r)
+}
+
+// sorted returns the dialogues in their order.
+func (t *talks) sorted() []*dialogue {
+	slices.SortFunc(t.dialogues, func(a, b *dialogue) int { return a.compare(b.dialogueKey) })
+	return t.dialogues
 }
 
 func (d *dialogue) add(r reading) {

@@ -2,13 +2,13 @@ package inventory
 
 import (
 	"cmp"
-	"iter"
 	"maps"
 	"net/netip"
 	"slices"
 
 	"flowvet/capture"
 	"flowvet/catalog"
+	"flowvet/numbering"
 )
 
 // evidence is what the rules need of the flows.
@@ -18,9 +18,23 @@ type evidence struct {
 	pairs     []*pair     // sorted
 	beats     []*series   // heartbeats, sorted
 	reports   []*series   // to UDP 162 and 514, sorted
-	real      map[netip.Addr]bool
-	serves    map[netip.Addr]bool
+	addresses *numbering.Addresses
+	parts     []part    // by address
 	scanners  []scanner // sorted
+}
+
+// part is what an address was seen to do in answered flows.
+type part uint8
+
+const (
+	spoke  part = 1 << iota
+	served      // it was the server
+)
+
+// did reports whether an address was seen to do something.
+func (e *evidence) did(a netip.Addr, what part) bool {
+	n, known := e.addresses.Find(a, e.addresses.Addr(a))
+	return known && int(n) < len(e.parts) && e.parts[n]&what != 0
 }
 
 // isEvidence reports whether a rule looks at a responder port.
@@ -40,39 +54,42 @@ func isEvidence(proto capture.Proto, port uint16) bool {
 	return false
 }
 
-// gather reads the flows twice: first for the scanners, then for everything else without them. Nothing of a flow that
-// a scanner began is evidence, neither for it nor for whom it touched.
-func gather(c *catalog.Catalog, brief, flows iter.Seq[*capture.Flow]) *evidence {
-	e := &evidence{catalog: c, real: map[netip.Addr]bool{}, serves: map[netip.Addr]bool{}}
-	e.scanners = e.findScanners(brief)
-	scans := make(map[netip.Addr]bool, len(e.scanners))
-	for _, s := range e.scanners {
-		scans[s.addr] = true
+// gather reads the flows twice: first for the scanners, then, without theirs, those that can be evidence. Nothing of a flow
+// that a scanner began is evidence, neither for it nor for whom it touched.
+func gather(c *catalog.Catalog, n *network) *evidence {
+	e := &evidence{catalog: c}
+	s := e.scout(n)
+	e.addresses = &s.Addresses
+	e.scanners = s.findScanners()
+	scans := make([]bool, len(s.All))
+	for _, x := range e.scanners {
+		n, _ := s.Add(x.addr)
+		scans[n] = true
 	}
-	dialogues := map[dialogueKey]*dialogue{}
 	pairs := map[pairKey]*pair{}
 	beats, reports := map[seriesKey]*series{}, map[seriesKey]*series{}
-	for f := range flows {
-		if !ofMachines(f) {
-			continue
-		}
-		r, known := e.read(f)
-		if known && scans[r.client.Addr()] {
-			continue
-		}
-		if f.Proto == capture.UDP {
-			addSeries(beats, f, 902)
-			addSeries(reports, f, 162, 514)
-		}
-		if use, ok := useOf(f); ok {
-			key := pairKey{f.A.Addr(), f.B.Addr(), use}
-			at(pairs, key, func() *pair { return &pair{pairKey: key} }).add(f)
-		}
-		if known && r.answered(f.Proto) {
-			e.addAnswered(dialogues, r, f.Proto)
+	talks := talks{addresses: e.addresses}
+	lend := n.lender()
+	for _, x := range s.all {
+		for _, c := range x.later {
+			if c.client != unknown && scans[c.client] {
+				continue
+			}
+			f := lend(c.flow)
+			if f.Proto == capture.UDP {
+				addSeries(beats, f, 902)
+				addSeries(reports, f, 162, 514)
+			}
+			if use, ok := useOf(f); ok {
+				key := pairKey{f.A.Addr(), f.B.Addr(), use}
+				at(pairs, key, func() *pair { return &pair{pairKey: key} }).add(f)
+			}
+			if r, known := e.read(f); known && r.answered(f.Proto) {
+				talks.add(r, f.Proto)
+			}
 		}
 	}
-	e.dialogues = slices.SortedFunc(maps.Values(dialogues), func(a, b *dialogue) int { return a.compare(b.dialogueKey) })
+	e.dialogues, e.parts = talks.sorted(), talks.parts
 	e.pairs = slices.SortedFunc(maps.Values(pairs), func(a, b *pair) int {
 		return cmp.Or(cmp.Compare(a.use, b.use), a.a.Compare(b.a), a.b.Compare(b.b))
 	})
@@ -81,14 +98,10 @@ func gather(c *catalog.Catalog, brief, flows iter.Seq[*capture.Flow]) *evidence 
 	return e
 }
 
-func (e *evidence) addAnswered(dialogues map[dialogueKey]*dialogue, r reading, proto capture.Proto) {
-	e.real[r.client.Addr()], e.real[r.server.Addr()] = true, true
-	e.serves[r.server.Addr()] = true
-	if !isEvidence(proto, r.server.Port()) {
-		return
-	}
-	key := dialogueKey{r.client.Addr(), r.server.Addr(), proto, r.server.Port()}
-	at(dialogues, key, func() *dialogue { return &dialogue{dialogueKey: key} }).add(r)
+// inSeries reports whether the ports of a flow are such that it may be one of a series that a rule looks at.
+func inSeries(f *capture.Flow) bool {
+	is := func(port uint16) bool { return port == 902 || port == 162 || port == 514 }
+	return f.Proto == capture.UDP && (is(f.A.Port()) || is(f.B.Port()))
 }
 
 // at returns the value of a key, made on first use.

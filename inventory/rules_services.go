@@ -62,7 +62,7 @@ func others(n int) string {
 // or be a host by its heartbeats, and send at least three datagrams over more than a second.
 func (in *inference) collectors() {
 	for _, s := range in.reports {
-		if s.datagrams < many || len(s.instants) < 2 || s.refused || !in.real[s.from] && !in.is(s.from, hypervisor) {
+		if s.datagrams < many || len(s.instants) < 2 || s.refused || !in.did(s.from, spoke) && !in.is(s.from, hypervisor) {
 			continue
 		}
 		if s.port == 514 {
@@ -106,7 +106,7 @@ func (in *inference) clients() {
 	}
 	for _, port := range []uint16{443, 3389} {
 		for _, d := range in.on(capture.TCP, port) {
-			if d.began && in.known(d.server) && !in.serves[d.client] && !in.known(d.client) {
+			if d.began && in.known(d.server) && !in.did(d.client, served) && !in.known(d.client) {
 				in.claim(d.client, "client-pc", Low, "", "only ever asks, of %s (%d/tcp) for one", d.server, port)
 			}
 		}

@@ -1,12 +1,10 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
-	"iter"
 	"net/netip"
 	"slices"
-
-	"flowvet/capture"
 )
 
 // A scanner began short conversations with more than scanWidth hosts, or with more than scanWidth ports, within
@@ -29,59 +27,100 @@ func (s scanner) String() string {
 		s.addr, count(s.hosts, "host"), count(s.ports, "port"))
 }
 
-// probe is the beginning of a short conversation.
+// probe is the beginning of a short conversation, by the numbers of the addresses.
 type probe struct {
-	at   int64
-	host netip.Addr
-	port uint16
+	at           int64
+	client, host uint32
+	port         uint16
+}
+
+// isProbe reports whether a reading is of the beginning of a short conversation.
+func (r *reading) isProbe() bool {
+	return r.began && r.up.Packets > 0 && r.up.Packets+r.down.Packets <= scanShort
 }
 
 // findScanners returns the scanners among those who began a flow, sorted by address.
-func (e *evidence) findScanners(flows iter.Seq[*capture.Flow]) []scanner {
-	probes := map[netip.Addr][]probe{}
-	for f := range flows {
-		r, known := e.read(f)
-		if known && r.began && r.up.Packets > 0 && r.up.Packets+r.down.Packets <= scanShort {
-			from := r.client.Addr()
-			probes[from] = append(probes[from], probe{r.up.First, r.server.Addr(), r.server.Port()})
+func (s *scouts) findScanners() []scanner {
+	lists := s.probes()
+	found := make([]scanner, len(lists))
+	sideBySide(min(len(lists), len(s.all)), func(i int) {
+		w := window{hosts: make([]uint32, len(s.All)), ports: make([]uint32, 1<<16)}
+		for ; i < len(lists); i += len(s.all) {
+			found[i] = w.widest(lists[i])
+			found[i].addr = s.All[lists[i][0].client]
 		}
-	}
-	var found []scanner
-	for addr, list := range probes {
-		if s := widest(list); s.hosts > scanWidth || s.ports > scanWidth {
-			s.addr = addr
-			found = append(found, s)
-		}
-	}
+	})
+	found = slices.DeleteFunc(found, func(s scanner) bool { return s.hosts <= scanWidth && s.ports <= scanWidth })
 	slices.SortFunc(found, func(a, b scanner) int { return a.addr.Compare(b.addr) })
 	return found
 }
 
-// widest slides the window over the probes of one address and returns the most hosts and the most ports it ever held.
-func widest(list []probe) scanner {
-	var s scanner
-	if len(list) <= scanWidth {
-		return s
-	}
-	slices.SortFunc(list, func(a, b probe) int { return int(min(max(a.at-b.at, -1), 1)) })
-	hosts, ports := map[netip.Addr]int{}, map[uint16]int{}
-	oldest := 0
-	for _, p := range list {
-		hosts[p.host]++
-		ports[p.port]++
-		for ; p.at-list[oldest].at > scanWindow; oldest++ {
-			leave(hosts, list[oldest].host)
-			leave(ports, list[oldest].port)
+// probes returns the probes of those who made enough to be scanners, by client.
+func (s *scouts) probes() [][]probe {
+	counts := make([]int, len(s.All))
+	for _, x := range s.all {
+		for i := range x.probes {
+			counts[x.probes[i].client]++
 		}
-		s.hosts, s.ports = max(s.hosts, len(hosts)), max(s.ports, len(ports))
 	}
-	return s
+	lists := make([][]probe, 0, 16)
+	place := make([]uint32, len(counts)) // in lists, plus 1; 0: not in it
+	for client, n := range counts {
+		if n > scanWidth {
+			lists = append(lists, make([]probe, 0, n))
+			place[client] = uint32(len(lists))
+		}
+	}
+	for _, x := range s.all {
+		for _, p := range x.probes {
+			if at := place[p.client]; at > 0 {
+				lists[at-1] = append(lists[at-1], p)
+			}
+		}
+		x.probes = nil
+	}
+	return lists
 }
 
-// leave takes one from a count, and the key with the last.
-func leave[K comparable](counts map[K]int, key K) {
-	if counts[key]--; counts[key] == 0 {
-		delete(counts, key)
+// window counts the hosts and ports that somebody's probes within a window reached, each by its number.
+type window struct {
+	hosts, ports []uint32
+	seen         scanner // the distinct ones
+}
+
+// widest slides the window over the probes of one address and returns the most hosts and the most ports it ever held.
+func (w *window) widest(list []probe) scanner {
+	slices.SortFunc(list, func(a, b probe) int { return cmp.Compare(a.at, b.at) })
+	var most scanner
+	oldest := 0
+	for i := range list {
+		w.enter(&list[i])
+		for ; list[i].at-list[oldest].at > scanWindow; oldest++ {
+			w.leave(&list[oldest])
+		}
+		most.hosts, most.ports = max(most.hosts, w.seen.hosts), max(most.ports, w.seen.ports)
+	}
+	for ; oldest < len(list); oldest++ {
+		w.leave(&list[oldest])
+	}
+	return most
+}
+
+func (w *window) enter(p *probe) {
+	if w.hosts[p.host]++; w.hosts[p.host] == 1 {
+		w.seen.hosts++
+	}
+	if w.ports[p.port]++; w.ports[p.port] == 1 {
+		w.seen.ports++
+	}
+}
+
+func (w *window) leave(p *probe) {
+	if w.hosts[p.host]--; w.hosts[p.host] == 0 {
+		w.seen.hosts--
+	}
+	if w.ports[p.port]--; w.ports[p.port] == 0 {
+		w.seen.ports--
 	}
 }
 

@@ -3,7 +3,6 @@ package inventory
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -32,14 +31,7 @@ import (
 // what was dropped and why; of two equals neither stays. A hint that a role excludes is left out; hints that exclude
 // each other both stay.
 func Suggest(c *catalog.Catalog, tables ...*capture.Table) *Inventory {
-	brief, flows := joined(tables)
-	return suggest(c, brief, flows)
-}
-
-// suggest infers from flows, which need only be valid until the next one. They are read twice: first
-// as [capture.Table.Brief] has them, then whole.
-func suggest(c *catalog.Catalog, brief, flows iter.Seq[*capture.Flow]) *Inventory {
-	e := gather(c, brief, flows)
+	e := gather(c, newNetwork(tables))
 	v := &Inventory{Name: "inferred", Inferred: true, Ports: map[string]uint16{}}
 	for _, s := range e.scanners {
 		v.Warnings = append(v.Warnings, s.String())

@@ -100,22 +100,13 @@ func all(parts ...any) iter.Seq[capture.Flow] {
 	return slices.Values(list)
 }
 
-// suggestFrom infers from flows that are lent as a table does it: each is gone when the next one comes.
+// suggestFrom infers from a table of the flows.
 func suggestFrom(c *catalog.Catalog, flows iter.Seq[capture.Flow]) *Inventory {
-	lending := func(yield func(*capture.Flow) bool) {
-		var lent capture.Flow
-		for f := range flows {
-			copies := f.Clone()
-			clear(lent.Seconds)
-			clear(lent.FromA.ISNs)
-			clear(lent.FromB.ISNs)
-			lent = copies
-			if !yield(&lent) {
-				return
-			}
-		}
+	table := new(capture.Table)
+	for f := range flows {
+		table.AddFlow(&f)
 	}
-	return suggest(c, lending, lending)
+	return Suggest(c, table)
 }
 
 // inferred returns what was inferred, one line for each role: "10.0.0.5 vcenter-server high: evidence".

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"flowvet/capture"
+	"flowvet/numbering"
 )
 
 // otherKey is a conversation of a pair that has another one: the pair's number, who began, transport and responder's port.
@@ -50,7 +51,7 @@ type gather struct {
 	end        func(int64) int64 // when the capture of a moment ends
 	window     Window
 	open       []openFlow // in the order of the flows' numbers
-	pairs      numbering[words]
+	pairs      numbering.Of[numbering.Words]
 	pairings   []pairing // by the pair's number
 	weak       int       // flows that tell nothing by themselves
 	shared     map[pairPort]int
@@ -144,7 +145,9 @@ func (g *gather) mine(t *traits) bool {
 }
 
 // pairKey names the two addresses of a flow, and where they are told apart.
-func (t *traits) pairKey() words { return words{uint64(t.a)<<32 | uint64(t.b), uint64(t.segment)} }
+func (t *traits) pairKey() numbering.Words {
+	return numbering.Words{uint64(t.a)<<32 | uint64(t.b), uint64(t.segment)}
+}
 
 // collect lists the flows of the share that are not done, and notes what other flows must tell of them.
 func (g *gather) collect() {
@@ -154,7 +157,7 @@ func (g *gather) collect() {
 			continue
 		}
 		k := t.pairKey()
-		pair, fresh := g.pairs.number(k, g.words(k))
+		pair, fresh := g.pairs.Number(k, g.Words(k))
 		if fresh {
 			a, b := g.between(t, g.judge)
 			g.pairings = append(g.pairings, pairing{a: a, b: b, itself: t.a == t.b})
@@ -204,7 +207,7 @@ func (g *gather) look() {
 // noteShared counts the ports of a flow of a pair some of whose flows tell nothing by themselves.
 func (g *gather) noteShared(t *traits) {
 	k := t.pairKey()
-	n, known := g.pairs.find(k, g.words(k))
+	n, known := g.pairs.Find(k, g.Words(k))
 	if !known || !g.pairings[n].weak {
 		return
 	}
@@ -388,7 +391,7 @@ func (g *gather) sort() {
 			g.conversing = append(g.conversing, placed(&made[i]))
 		}
 	}
-	g.made, g.more, g.pairs, g.pairings, g.open = slab{}, nil, numbering[words]{}, nil, nil
+	g.made, g.more, g.pairs, g.pairings, g.open = slab{}, nil, numbering.Of[numbering.Words]{}, nil, nil
 	slices.SortFunc(g.conversing, sorted.compare)
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"flowvet/capture"
+	"flowvet/numbering"
 )
 
 // strangers is what the flows between addresses that are nobody's add up to. They are out of scope whoever began them, so
@@ -121,12 +122,12 @@ func (s *survey) countConversations() []*services {
 	counted := make([]*services, s.parts)
 	sideBySide(s.parts, func(i int) {
 		counted[i] = new(services)
-		var known numbering[words]
+		var known numbering.Of[numbering.Words]
 		for bin := i; bin < bins; bin += s.parts {
-			known.reset()
+			known.Reset()
 			for _, part := range keys {
 				for _, k := range part[bin] {
-					if _, fresh := known.number(k, s.words(k)); fresh {
+					if _, fresh := known.Number(k, s.Words(k)); fresh {
 						counted[i].at(capture.Proto(k[1]>>16), uint16(k[1])).Conversations++
 					}
 				}
@@ -137,17 +138,17 @@ func (s *survey) countConversations() []*services {
 }
 
 // binned returns the conversations of the strangers' flows, those of each range of flows by bin.
-func (s *survey) binned(bins int) [][][]words {
-	keys := make([][][]words, s.parts)
+func (s *survey) binned(bins int) [][][]numbering.Words {
+	keys := make([][][]numbering.Words, s.parts)
 	s.each(func(i, lo, hi int) {
-		keys[i] = make([][]words, bins)
+		keys[i] = make([][]numbering.Words, bins)
 		for n := range bins {
-			keys[i][n] = make([]words, 0, (hi-lo)/bins*5/4)
+			keys[i][n] = make([]numbering.Words, 0, (hi-lo)/bins*5/4)
 		}
 		for n := lo; n < hi; n++ {
 			if t := &s.flows[n]; t.foreign {
 				k := t.conversation()
-				bin := &keys[i][s.words(k)>>16&uint32(bins-1)]
+				bin := &keys[i][s.Words(k)>>16&uint32(bins-1)]
 				*bin = append(*bin, k)
 			}
 		}
@@ -156,10 +157,10 @@ func (s *survey) binned(bins int) [][][]words {
 }
 
 // conversation names the conversation of a flow between strangers.
-func (t *traits) conversation() words {
+func (t *traits) conversation() numbering.Words {
 	from, to := t.a, t.b
 	if !t.fromA {
 		from, to = to, from
 	}
-	return words{uint64(from)<<32 | uint64(to), uint64(t.segment)<<32 | uint64(t.proto)<<16 | uint64(t.port)}
+	return numbering.Words{uint64(from)<<32 | uint64(to), uint64(t.segment)<<32 | uint64(t.proto)<<16 | uint64(t.port)}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"flowvet/capture"
+	"flowvet/numbering"
 )
 
 // survey is what one walk over a table tells of its flows: who their ends are and who began them, as far as each flow shows
@@ -59,15 +60,14 @@ func (t *traits) responder() uint32 {
 
 // addresses numbers the addresses of a table's flows, and keeps what is known of each.
 type addresses struct {
-	numbering[netip.Addr]
-	hasher
+	numbering.Addresses
 	ends    []*end
 	packets []uint64 // of its flows
 }
 
-// add returns the number of an address.
-func (x *addresses) add(a netip.Addr, j *judge) uint32 {
-	n, fresh := x.number(a, x.addr(a))
+// enter returns the number of an address.
+func (x *addresses) enter(a netip.Addr, j *judge) uint32 {
+	n, fresh := x.Add(a)
 	if fresh {
 		x.ends, x.packets = append(x.ends, j.end(a)), append(x.packets, 0)
 	}
@@ -78,7 +78,7 @@ func (x *addresses) add(a netip.Addr, j *judge) uint32 {
 // end, which is its own.
 func (x *addresses) between(t *traits, j *judge) (a, b *end) {
 	if t.a == t.b {
-		own := j.itself(x.all[t.a])
+		own := j.itself(x.All[t.a])
 		return own, own
 	}
 	return x.ends[t.a], x.ends[t.b]
@@ -88,9 +88,9 @@ func (x *addresses) between(t *traits, j *judge) (a, b *end) {
 func (j *judge) survey(t *capture.Table, watched bool) *survey {
 	s := &survey{table: t, flows: make([]traits, t.Numbers()), parts: shares(t)}
 	surveyors := make([]*surveyor, s.parts)
-	h := newHasher()
+	h := numbering.NewHash()
 	s.each(func(i, lo, hi int) {
-		surveyors[i] = &surveyor{ruler: newRuler(j), addresses: addresses{hasher: h}, watched: watched}
+		surveyors[i] = &surveyor{ruler: newRuler(j), addresses: addresses{Addresses: numbering.Addresses{Hash: h}}, watched: watched}
 		surveyors[i].walk(t, s.flows, uint32(lo), uint32(hi))
 	})
 	s.addresses = surveyors[0].addresses
@@ -131,7 +131,7 @@ func (v *surveyor) walk(t *capture.Table, flows []traits, lo, hi uint32) {
 
 // read takes down the traits of a flow. One that is out of scope is done where other flows can tell nothing of it.
 func (v *surveyor) read(f *capture.Flow, t *traits) {
-	t.a, t.b = v.add(f.A.Addr(), v.judge), v.add(f.B.Addr(), v.judge)
+	t.a, t.b = v.enter(f.A.Addr(), v.judge), v.enter(f.B.Addr(), v.judge)
 	t.portA, t.portB, t.segment, t.proto, t.sighted = f.A.Port(), f.B.Port(), f.Segment, f.Proto, directions(f)
 	n := f.FromA.Packets + f.FromB.Packets
 	v.packets[t.a] += n
@@ -155,9 +155,9 @@ func (v *surveyor) outOfScope(a, b *end) bool {
 
 // renumber enters the addresses into those of the survey.
 func (v *surveyor) renumber(all *addresses) {
-	v.renamed = make([]uint32, len(v.all))
-	for i, a := range v.all {
-		n, fresh := all.number(a, all.addr(a))
+	v.renamed = make([]uint32, len(v.All))
+	for i, a := range v.All {
+		n, fresh := all.Add(a)
 		if fresh {
 			all.ends, all.packets = append(all.ends, v.ends[i]), append(all.packets, 0)
 		}
@@ -187,9 +187,9 @@ const maxTalkers = 10
 func (s *survey) talkers() []Talker {
 	var busiest []uint32
 	busier := func(m, n uint32) int {
-		return cmp.Or(-cmp.Compare(s.packets[m], s.packets[n]), s.all[m].Compare(s.all[n]))
+		return cmp.Or(-cmp.Compare(s.packets[m], s.packets[n]), s.All[m].Compare(s.All[n]))
 	}
-	for n := range uint32(len(s.all)) {
+	for n := range uint32(len(s.All)) {
 		if len(busiest) == maxTalkers && busier(busiest[maxTalkers-1], n) < 0 {
 			continue
 		}
@@ -200,25 +200,25 @@ func (s *survey) talkers() []Talker {
 	peers := s.peers(busiest)
 	all := make([]Talker, len(busiest))
 	for i, n := range busiest {
-		all[i] = Talker{Addr: s.all[n], Packets: s.packets[n], Peers: peers[i]}
+		all[i] = Talker{Addr: s.All[n], Packets: s.packets[n], Peers: peers[i]}
 	}
 	return all
 }
 
 // peers counts how many addresses each of those listed was in flows with.
 func (s *survey) peers(of []uint32) []int {
-	place := make([]uint8, len(s.all)) // in of, plus 1; 0: not in it
+	place := make([]uint8, len(s.All)) // in of, plus 1; 0: not in it
 	for i, n := range of {
 		place[n] = uint8(i + 1)
 	}
-	met := make([]bool, len(of)*len(s.all))
+	met := make([]bool, len(of)*len(s.All))
 	peers := make([]int, len(of))
 	meet := func(n, other uint32) {
 		if place[n] == 0 {
 			return
 		}
 		i := int(place[n]) - 1
-		if at := &met[i*len(s.all)+int(other)]; !*at {
+		if at := &met[i*len(s.All)+int(other)]; !*at {
 			*at = true
 			peers[i]++
 		}

@@ -1,0 +1,90 @@
+package inventory
+
+import (
+	"flowvet/capture"
+	"flowvet/numbering"
+)
+
+// scouts have walked the flows of a network once, in brief and side by side. They know who began what, and which flows are
+// worth a second look.
+type scouts struct {
+	numbering.Addresses
+	all []*scout
+}
+
+// scout walks one range of flows. Until its addresses are renumbered they have numbers of its own.
+type scout struct {
+	numbering.Addresses
+	probes []probe
+	later  []candidate
+}
+
+// candidate is a flow that is evidence if no scanner began it.
+type candidate struct {
+	flow   uint32
+	client uint32 // the number of its address, or unknown
+}
+
+// unknown is the number of no address: which end is the client cannot be said.
+const unknown = 1<<32 - 1
+
+// scout walks a network.
+func (e *evidence) scout(n *network) *scouts {
+	s := &scouts{all: make([]*scout, n.parts())}
+	h := numbering.NewHash()
+	total, parts := uint64(n.numbers()), uint64(len(s.all))
+	sideBySide(len(s.all), func(i int) {
+		x := &scout{Addresses: numbering.Addresses{Hash: h}}
+		lo, hi := total*uint64(i)/parts, total*uint64(i+1)/parts
+		for number, f := range n.briefIn(uint32(lo), uint32(hi)) {
+			x.look(e, number, f)
+		}
+		s.all[i] = x
+	})
+	s.Addresses = s.all[0].Addresses
+	renamed := make([][]uint32, len(s.all))
+	for i, x := range s.all[1:] {
+		for _, a := range x.All {
+			number, _ := s.Add(a)
+			renamed[i+1] = append(renamed[i+1], number)
+		}
+	}
+	sideBySide(len(s.all), func(i int) {
+		if i > 0 {
+			s.all[i].rename(renamed[i])
+		}
+	})
+	return s
+}
+
+// look reads one flow.
+func (x *scout) look(e *evidence, number uint32, f *capture.Flow) {
+	r, known := e.read(f)
+	if known && r.isProbe() {
+		client, _ := x.Add(r.client.Addr())
+		host, _ := x.Add(r.server.Addr())
+		x.probes = append(x.probes, probe{r.up.First, client, host, r.server.Port()})
+	}
+	_, used := useOf(f)
+	if !used && !inSeries(f) && !(known && r.mayBeAnswered(f.Proto)) || !ofMachines(f) {
+		return
+	}
+	c := candidate{number, unknown}
+	if known {
+		c.client, _ = x.Add(r.client.Addr())
+	}
+	x.later = append(x.later, c)
+}
+
+// rename gives the addresses the numbers that all scouts have for them.
+func (x *scout) rename(to []uint32) {
+	for i := range x.probes {
+		p := &x.probes[i]
+		p.client, p.host = to[p.client], to[p.host]
+	}
+	for i := range x.later {
+		if c := &x.later[i]; c.client != unknown {
+			c.client = to[c.client]
+		}
+	}
+}
