@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"capture/capturetest": {},
 	"capture/filter":      {},
 	"catalog":             {},
+	"catalog/export":      {"catalog", "report"},
 	"confine":             {},
 	"evidence":            {"capture", "match", "report"},
 	"inventory":           {"capture", "catalog", "inventory/xlsx", "numbering"},
@@ -38,7 +39,7 @@ var mayImport = map[string][]string{
 	"rules":               {"catalog", "inventory", "match", "report"},
 	"rules/firewall":      {},
 	"rules/openings":      {"capture", "catalog", "inventory", "match", "report", "rules/firewall"},
-	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "confine", "evidence", "inventory", "live", "live/alert", "live/evidence", "live/metrics", "live/systemd", "match", "report", "rules", "rules/firewall", "rules/openings"},
+	"cmd/flowvet":         {"capture", "capture/filter", "catalog", "catalog/export", "confine", "evidence", "inventory", "live", "live/alert", "live/evidence", "live/metrics", "live/systemd", "match", "report", "rules", "rules/firewall", "rules/openings"},
 	"cmd/flowvet-vcenter": {"catalog", "inventory", "report", "rules/firewall"},
 	"bench":               {},
 }

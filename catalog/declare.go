@@ -13,7 +13,7 @@ import (
 const maxDeclared = 1000
 
 // directives are the comments that a catalogue file is read for.
-var directives = []string{"document", "product", "role"}
+var directives = []string{"document", "product", "role", "unofficial"}
 
 // declare takes the document, roles and products that the comments of a table declare.
 func (l *loader) declare(t *table, source *SourceInfo) {
@@ -27,6 +27,8 @@ func (l *loader) declare(t *table, source *SourceInfo) {
 			} else if r.text != "" {
 				source.Document = r.text
 			}
+		case "unofficial":
+			source.Unofficial = true
 		case "role":
 			d.role(r.text)
 		case "product":

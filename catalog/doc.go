@@ -36,12 +36,13 @@
 //	on_wire                         y or n                                           n for internal, else y
 //	insecure                        cim-http, ftp, nfs, smb or telnet                none
 //	alt                             transport=T, source=R, target=R or exchange      none
-//	note, purpose                   words                                            none
+//	note, purpose, citation         words                                            none
 //	line                            where the document prints the row                the line of this file
 //
-// Lines that begin with # are comments. Three comments are read:
+// Lines that begin with # are comments. Four comments are read:
 //
 //	# document: NAME
+//	# unofficial: WHY
 //	# role: NAME is-a PARENT|PARENT
 //	# product: NAME, family FAMILY, versions MIN-MAX, role ROLE, refines ROLE, inherits PRODUCT, aliases A|B
 //

@@ -139,7 +139,7 @@ func reason(err error) error {
 // add splits one catalogue into lines and takes its declarations.
 func (l *loader) add(name string, data []byte, unofficial bool) {
 	l.found.files = append(l.found.files, name)
-	t, ok := readTable(name, data, requiredColumns, rowColumns, &l.found)
+	t, ok := readRows(name, data, &l.found)
 	if !ok {
 		return
 	}
@@ -147,8 +147,17 @@ func (l *loader) add(name string, data []byte, unofficial bool) {
 	l.catalog.Sources = append(l.catalog.Sources, SourceInfo{
 		Name: name, Document: filepath.Base(name), Rows: len(t.records), SHA256: digest(data), Unofficial: unofficial,
 	})
-	l.declare(t, &l.catalog.Sources[len(l.catalog.Sources)-1])
-	l.origin[name] = Origin{Document: l.catalog.Sources[len(l.catalog.Sources)-1].Document, Unofficial: unofficial}
+	source := &l.catalog.Sources[len(l.catalog.Sources)-1]
+	l.declare(t, source)
+	l.origin[name] = Origin{Document: source.Document, Unofficial: source.Unofficial}
+}
+
+// readRows splits a catalogue in either form into records.
+func readRows(name string, data []byte, found *problems) (*table, bool) {
+	if isDocument(data) {
+		return readDocument(name, data, found)
+	}
+	return readTable(name, data, requiredColumns, rowColumns, found)
 }
 
 // finish reads the rows, once every role and product is known.

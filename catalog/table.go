@@ -148,7 +148,7 @@ func (t *table) take(n int, cells []string, fail func(line int, text, hint strin
 			fail(n, "a cell goes on in the next line", "one row is one line")
 			return false
 		}
-		cells[i] = strings.TrimSpace(cell)
+		cells[i] = plainCell(strings.TrimSpace(cell))
 	}
 	switch {
 	case t.columns == nil:
@@ -160,6 +160,18 @@ func (t *table) take(n int, cells []string, fail func(line int, text, hint strin
 		t.records = append(t.records, record{line: n, cells: cells})
 	}
 	return true
+}
+
+// formulaSigns are the signs with which a spreadsheet lets a formula begin.
+const formulaSigns = "=+-@＝＋－＠"
+
+// plainCell takes off the apostrophe that stands before what a spreadsheet would take for a formula.
+func plainCell(cell string) string {
+	text, marked := strings.CutPrefix(cell, "'")
+	if first, _ := utf8.DecodeRuneInString(text); marked && strings.ContainsRune(formulaSigns, first) {
+		return text
+	}
+	return cell
 }
 
 // checkColumns reports unknown, doubled and missing columns, and whether there were none.

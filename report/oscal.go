@@ -180,9 +180,9 @@ type oscalWriter struct {
 
 func (a *oscalWriter) document() oscalDocument {
 	run := a.runName()
-	plan := uuid5("plan " + run)
+	plan := UUID5("plan " + run)
 	return oscalDocument{oscalAssessment{
-		UUID: uuid5("document " + run),
+		UUID: UUID5("document " + run),
 		Metadata: oscalMetadata{
 			Title: "Network traffic held against the published ports", LastModified: oscalTime(a.r.AsOf),
 			Version: oscalString(a.o.Version), OSCALVersion: oscalVersion,
@@ -228,13 +228,13 @@ func captureProps(c *match.CaptureInfo) []oscalProp {
 }
 
 func (a *oscalWriter) captureID(file uint32) string {
-	return uuid5(fmt.Sprintf("capture %d %s", file, captureName(a.r, a.o, file)))
+	return UUID5(fmt.Sprintf("capture %d %s", file, captureName(a.r, a.o, file)))
 }
 
 func (a *oscalWriter) result(run string) oscalResult {
 	observations := append(a.observations(), a.scenarioObservations()...)
 	result := oscalResult{
-		UUID: uuid5("result " + run), Title: "flowvet check", Description: oscalString(a.sums()), Start: oscalTime(a.r.AsOf),
+		UUID: UUID5("result " + run), Title: "flowvet check", Description: oscalString(a.sums()), Start: oscalTime(a.r.AsOf),
 		Props: a.props(),
 		Reviewed: oscalReviewed{
 			Description: "Traffic evidence speaks to least functionality, boundary protection and internal connections (NIST SP 800-53 rev. 5). It proves none of them alone.",
@@ -318,7 +318,7 @@ func (a *oscalWriter) expectation(s *shortfall) oscalObservation {
 
 func (a *oscalWriter) observation(id string, b match.Bucket, l match.Level, verdict string, members int) oscalObservation {
 	return oscalObservation{
-		UUID: uuid5("observation " + b.String() + " " + verdict + " " + id), Methods: []string{"TEST"}, Collected: oscalTime(a.r.AsOf),
+		UUID: UUID5("observation " + b.String() + " " + verdict + " " + id), Methods: []string{"TEST"}, Collected: oscalTime(a.r.AsOf),
 		Props: []oscalProp{
 			oscalOwn("bucket", b.String()), oscalOwn("verdict", verdict), oscalOwn("level", l.String()),
 			oscalOwn("members", fmt.Sprint(members)), oscalOwn("first-id", id),
@@ -332,7 +332,7 @@ func (a *oscalWriter) subject(subjects []oscalSubject, m *inventory.Machine) []o
 		return subjects
 	}
 	if a.known[m] == "" {
-		a.known[m] = uuid5(fmt.Sprintf("machine %d %s", len(a.items), m.Name))
+		a.known[m] = UUID5(fmt.Sprintf("machine %d %s", len(a.items), m.Name))
 		item := oscalResourceItem{UUID: a.known[m], Description: oscalString(m.Name)}
 		for _, addr := range m.Addrs {
 			family := "ipv4-address"
@@ -357,7 +357,7 @@ func (a *oscalWriter) risks() []oscalRisk {
 	for _, u := range a.r.Exceptions {
 		if x := u.Exception; u.Used > 0 && u.State != "expired" {
 			all = append(all, oscalRisk{
-				UUID: uuid5("exception " + x.ID), Title: oscalString(x.ID), Description: "Accepted: covers " + count(u.Used, "finding") + ".",
+				UUID: UUID5("exception " + x.ID), Title: oscalString(x.ID), Description: "Accepted: covers " + count(u.Used, "finding") + ".",
 				Statement: oscalString(x.Justification + "; " + ownedBy(x)), Status: "deviation-approved", Deadline: oscalTime(x.Expires),
 			})
 		}
@@ -374,7 +374,7 @@ func (a *oscalWriter) findings() []oscalFinding {
 	var all []oscalFinding
 	add := func(id, title string, against []oscalObservedRef, undecided bool) {
 		f := oscalFinding{
-			UUID: uuid5("objective " + id + " " + a.runName()), Title: title, Description: oscalString(a.sums()),
+			UUID: UUID5("objective " + id + " " + a.runName()), Title: title, Description: oscalString(a.sums()),
 			Target: oscalTarget{"objective-id", id, oscalStatus{"satisfied", "pass"}}, Related: against,
 		}
 		switch {
@@ -409,7 +409,7 @@ func (a *oscalWriter) scenarioObservations() []oscalObservation {
 }
 
 func (a *oscalWriter) scenarioID(run *match.ScenarioRun) string {
-	return uuid5("scenario " + runID(run) + " " + a.runName())
+	return UUID5("scenario " + runID(run) + " " + a.runName())
 }
 
 // scenarioFindings judges the objective of each run that passed or failed.
@@ -425,7 +425,7 @@ func (a *oscalWriter) scenarioFindings() []oscalFinding {
 			status = oscalStatus{"not-satisfied", "fail"}
 		}
 		all = append(all, oscalFinding{
-			UUID: uuid5("objective " + a.scenarioID(run)), Title: oscalString("Scenario " + run.Scenario.Name + ": " + run.Scenario.Title),
+			UUID: UUID5("objective " + a.scenarioID(run)), Title: oscalString("Scenario " + run.Scenario.Name + ": " + run.Scenario.Title),
 			Description: oscalString(run.Why), Target: oscalTarget{"objective-id", fmt.Sprintf("flowvet-scenario-%d-%s", run.Number, run.Scenario.Name), status},
 			Related: []oscalObservedRef{{a.scenarioID(run)}},
 		})
@@ -448,8 +448,8 @@ func oscalString(s string) string {
 
 func oscalTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
-// uuid5 is the version 5 UUID (RFC 9562, section 5.5) of a name. The namespace is the UUID of "flowvet" in the DNS one.
-func uuid5(name string) string {
+// UUID5 returns the version 5 UUID (RFC 9562, section 5.5) of a name. The namespace is the UUID of "flowvet" in the DNS one.
+func UUID5(name string) string {
 	sum := sha1.Sum([]byte("\xf9\x5d\xcd\x5a\x3c\x0b\x52\xbb\x9e\x07\xe1\xd1\xc4\xf1\x8d\x07" + name))
 	sum[6] = sum[6]&0x0f | 0x50
 	sum[8] = sum[8]&0x3f | 0x80

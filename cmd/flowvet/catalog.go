@@ -6,18 +6,20 @@ import (
 	"strings"
 
 	"flowvet/catalog"
+	"flowvet/catalog/export"
 	"flowvet/report"
 )
 
 const catalogUsage = `Usage: flowvet catalog [FLAGS] [QUERY...]
        flowvet catalog lint [--no-builtin] FILE...
        flowvet catalog diff [FLAGS] BEFORE AFTER
+       flowvet catalog export --format FORMAT [FLAGS] [QUERY...]
 
 Says what is documented. A query is a port (902, 902/udp), a row (R100), a role, a product, or several of them: what
 fits all of them is listed; no query lists everything. Where the document contradicts itself, the row says how.
 
 lint checks catalogues of your own. Exit status: 0 good, 1 findings, 2 unusable. diff says what an upgrade changes in the
-firewall; flowvet catalog diff --help says more.
+firewall, export writes rows as CSV, JSON, Markdown, MUD and OSCAL; flowvet catalog diff --help and export --help say more.
 
 Examples:
   flowvet catalog 902/udp
@@ -82,6 +84,8 @@ func (p *program) catalog(args []string) (int, error) {
 			return p.lintCatalogs(args[1:])
 		case "diff":
 			return p.diffCatalogs(args[1:])
+		case "export":
+			return p.exportCatalog(args[1:])
 		}
 	}
 	var f catalogFlags
@@ -115,9 +119,9 @@ func (p *program) catalog(args []string) (int, error) {
 	}
 	switch rows := c.Find(query); {
 	case f.json:
-		return statusGood, p.catalogJSON(rows)
+		return p.writeRows("json", "", c, rows, export.Options{})
 	case f.csv:
-		return statusGood, p.catalogCSV(rows)
+		return p.writeRows("csv", "", c, rows, export.Options{})
 	case len(rows) == 0:
 		fmt.Fprintf(p.stdout, "No row documents that.%s\n", marked(c, query))
 	case len(rows) == 1:

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"flowvet/catalog"
-	"flowvet/report"
+	"flowvet/catalog/export"
 )
 
 const catalogDiffUsage = `Usage: flowvet catalog diff [FLAGS] BEFORE AFTER
@@ -196,14 +195,14 @@ type catalogDiffSource struct {
 }
 
 type catalogDiffChange struct {
-	Change    string       `json:"change"`
-	PortLow   uint16       `json:"port_low"`
-	PortHigh  uint16       `json:"port_high"`
-	Transport string       `json:"transport"`
-	From      []string     `json:"from"`
-	To        []string     `json:"to"`
-	Rows      []catalogRow `json:"rows"`
-	Was       []catalogRow `json:"was,omitempty"`
+	Change    string                `json:"change"`
+	PortLow   uint16                `json:"port_low"`
+	PortHigh  uint16                `json:"port_high"`
+	Transport string                `json:"transport"`
+	From      []catalog.Role        `json:"from"`
+	To        []catalog.Role        `json:"to"`
+	Rows      []catalog.DocumentRow `json:"rows"`
+	Was       []catalog.DocumentRow `json:"was,omitempty"`
 }
 
 // catalogDiffJSON writes the changes as one JSON document.
@@ -219,10 +218,19 @@ func (p *program) catalogDiffJSON(d *catalogDiff) error {
 		c := &d.changes[i]
 		document.Changes = append(document.Changes, catalogDiffChange{
 			Change: c.Kind.String(), PortLow: c.Ports.Lo, PortHigh: c.Ports.Hi, Transport: c.Transport.String(),
-			From: roleNames(c.From), To: roleNames(c.To), Rows: jsonRows(c.Rows), Was: jsonRows(c.Was),
+			From: c.From, To: c.To, Rows: documentRows(c.Rows), Was: documentRows(c.Was),
 		})
 	}
-	return p.writeJSON(document)
+	return p.writeTo("", func(w io.Writer) error { return export.WriteJSON(w, document) })
+}
+
+// documentRows converts rows.
+func documentRows(rows []*catalog.Row) []catalog.DocumentRow {
+	all := make([]catalog.DocumentRow, len(rows))
+	for i, r := range rows {
+		all[i] = r.Document()
+	}
+	return all
 }
 
 func jsonSides(side []catalog.Selection) []catalogDiffSide {
@@ -234,19 +242,4 @@ func jsonSides(side []catalog.Selection) []catalogDiffSide {
 		}
 	}
 	return all
-}
-
-// writeJSON writes a document, in which what a terminal would obey is escaped.
-func (p *program) writeJSON(document any) error {
-	var encoded bytes.Buffer
-	encoder := json.NewEncoder(&encoded)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(document); err != nil {
-		return err
-	}
-	if _, err := p.stdout.Write(report.AppendJSON(nil, encoded.Bytes())); err != nil {
-		return outputError{err}
-	}
-	return nil
 }

@@ -112,7 +112,11 @@ func when(holds bool, text string) string {
 
 // roles writes a role column: "hypervisor-host or vcenter-server".
 func roles(column []catalog.Role) string {
-	return strings.Join(roleNames(column), " or ")
+	names := make([]string, len(column))
+	for i, r := range column {
+		names[i] = string(r)
+	}
+	return strings.Join(names, " or ")
 }
 
 // listens says which end listens.

@@ -68,7 +68,7 @@ func commands() []command {
 func subcommands(command string) []string {
 	switch command {
 	case "catalog":
-		return []string{"lint", "diff"}
+		return []string{"lint", "diff", "export"}
 	case "scenario":
 		return []string{"lint"}
 	case "exceptions":
