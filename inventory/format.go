@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -16,11 +17,13 @@ const (
 	FormatCSV     Format = "csv"     // the columns of an inventory
 	FormatHosts   Format = "hosts"   // /etc/hosts
 	FormatRVTools Format = "rvtools" // an export of RVTools: a workbook, or one sheet as CSV
+	FormatAnsible Format = "ansible" // an inventory of Ansible, INI or YAML
+	FormatNames   Format = "names"   // the names that a capture has for addresses
 )
 
 // Formats returns the formats by the names that --format takes.
 func Formats() []Format {
-	return []Format{FormatCSV, FormatHosts, FormatRVTools}
+	return []Format{FormatCSV, FormatHosts, FormatRVTools, FormatAnsible, FormatNames}
 }
 
 // FormatList names the formats in a message.
@@ -48,8 +51,19 @@ func Recognise(data []byte) Format {
 	if rvtoolsSheet(columns) != "" {
 		return FormatRVTools
 	}
+	if sectionLine.MatchString(line) || strings.Contains(line, " ansible_") || isAnsibleYAML(line) {
+		return FormatAnsible
+	}
 	return ""
 }
+
+// isAnsibleYAML reports whether a file that begins with that line can be a mapping of groups.
+func isAnsibleYAML(line string) bool {
+	return (line == "---" || yamlKey.MatchString(line)) && !strings.HasPrefix(line, "machines:")
+}
+
+// yamlKey is a line that is a key of a mapping in YAML.
+var yamlKey = regexp.MustCompile(`^["']?[A-Za-z0-9_.-]+["']?:(?:\s+#.*)?$`)
 
 // isWorkbook reports whether a file is an archive, as workbooks are.
 func isWorkbook(data []byte) bool { return bytes.HasPrefix(data, []byte("PK\x03\x04")) }

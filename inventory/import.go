@@ -19,6 +19,7 @@ type Source struct {
 	Name   string
 	Format Format
 	Notes  []string // what was left out, and why: one line each
+	Groups []string // of an Ansible inventory
 
 	machines []*imported
 }
@@ -197,7 +198,13 @@ func (r *sourceReader) read(data []byte, o SourceOptions) {
 		r.readHosts(text)
 	case FormatRVTools:
 		r.readRVToolsCSV(text)
+	case FormatAnsible:
+		r.readAnsible(text, o.Groups)
 	default:
+		if strings.HasPrefix(firstLine(text), "machines:") {
+			r.addf(0, "is an inventory of flowvet's own already: name it with --into")
+			return
+		}
 		r.addf(0, "is of no format that is recognised: name one with --format: %s", FormatList())
 	}
 }

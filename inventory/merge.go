@@ -91,7 +91,6 @@ func (g *merger) merge(sources []*Source) {
 	var all, rest []*imported
 	for _, s := range sources {
 		all = append(all, s.machines...)
-		g.out.Notes = append(g.out.Notes, s.Notes...)
 	}
 	of := make(map[*imported]*member, len(all))
 	for _, m := range all {

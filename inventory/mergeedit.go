@@ -213,7 +213,7 @@ func (d *document) complete(m *member) {
 	name := child(m.node, "name")
 	for f := range fields {
 		if s := m.single[f]; s.fresh {
-			d.key(m.node, name, f.String(), scalar(s.text))
+			d.key(m.node, name, f.String(), f.scalar(s.text))
 		}
 	}
 	d.words(m.node, name, "products", m.products)
@@ -228,6 +228,14 @@ func (d *document) complete(m *member) {
 		}
 	}
 	d.elements(child(m.node, "addresses"), fresh)
+}
+
+// scalar returns a value of the field as it is written.
+func (f field) scalar(text string) string {
+	if f == managed {
+		return text
+	}
+	return scalar(text)
 }
 
 // completeAddr writes what is new of an address that the document has.
@@ -346,11 +354,11 @@ func (d *document) line(after, indent int, text string) {
 // inside adds an element or a key at the end of what stands in brackets.
 func (d *document) inside(n *yaml.Node, text string) {
 	last, _ := d.bracket(n)
-	switch d.text[last-1] {
-	case ',':
+	more := slices.ContainsFunc(d.splices, func(s splice) bool { return s.at == last })
+	switch c := d.text[last-1]; {
+	case c == ',' && !more:
 		text = " " + text
-	case '[', '{':
-	default:
+	case more || c != '[' && c != '{':
 		text = ", " + text
 	}
 	d.splice(last, 0, text)

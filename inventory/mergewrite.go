@@ -94,7 +94,7 @@ func (m *member) keys() (keys []string) {
 	}
 	for f := range fields {
 		if m.single[f].given() {
-			keys = append(keys, f.String()+": "+scalar(m.single[f].text))
+			keys = append(keys, f.String()+": "+f.scalar(m.single[f].text))
 		}
 	}
 	if len(m.uses) > 0 {
