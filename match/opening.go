@@ -72,12 +72,13 @@ type party struct {
 
 // opener collects the openings of one machine.
 type opener struct {
-	j          *judge
-	own, peers []party
-	planes     map[*inventory.Machine][]string // the planes of a machine's addresses
-	known      map[glance]bool
-	all        []*Opening
-	at         map[string]*Opening
+	j      *judge
+	own    []party
+	peers  [][]party                       // those of one class together: what documents one documents all of them
+	planes map[*inventory.Machine][]string // the planes of a machine's addresses
+	known  map[glance]bool
+	all    []*Opening
+	at     map[string]*Opening
 }
 
 // glance is what decides whether a permission documents two ends: what is asked once need not be asked of a thousand
@@ -91,6 +92,15 @@ func newOpener(j *judge, m *inventory.Machine) *opener {
 	o := &opener{
 		j: j, planes: map[*inventory.Machine][]string{}, known: map[glance]bool{}, at: map[string]*Opening{},
 	}
+	at := map[int]int{}
+	meets := func(p party) {
+		n, known := at[p.class]
+		if !known {
+			n, at[p.class] = len(o.peers), len(o.peers)
+			o.peers = append(o.peers, nil)
+		}
+		o.peers[n] = append(o.peers[n], p)
+	}
 	for _, n := range j.inv.Machines {
 		for _, a := range n.Addrs {
 			e := j.end(a.Addr)
@@ -99,14 +109,14 @@ func newOpener(j *judge, m *inventory.Machine) *opener {
 			if n == m {
 				o.own = append(o.own, p)
 			} else {
-				o.peers = append(o.peers, p)
+				meets(p)
 			}
 		}
 	}
 	for _, n := range j.inv.Networks {
-		o.peers = append(o.peers, party{end: j.networks[n], prefix: n.Prefix, plane: n.Plane})
+		meets(party{end: j.networks[n], prefix: n.Prefix, plane: n.Plane})
 	}
-	o.peers = append(o.peers, party{end: j.nobody})
+	meets(party{end: j.nobody})
 	return o
 }
 
@@ -146,17 +156,22 @@ func (o *opener) open(p *catalog.Permission) {
 
 // meet returns whom a permission lets an address of the machine speak with.
 func (o *opener) meet(p *catalog.Permission, own party, out bool) (peers []netip.Prefix, anybody bool) {
-	for _, peer := range o.peers {
-		i, r := peer, own
+	for _, alike := range o.peers {
+		i, r := alike[0].end, own.end
 		if out {
-			i, r = own, peer
+			i, r = r, i
 		}
-		switch {
-		case peer.prefix.IsValid() && peer.prefix.Addr().Is4() != own.addr.Is4(), !o.on(peer, p.Row.Plane), !o.documents(p, i.end, r.end):
-		case !peer.prefix.IsValid():
-			return nil, true
-		default:
-			peers = append(peers, peer.prefix)
+		if !o.documents(p, i, r) {
+			continue
+		}
+		for _, peer := range alike {
+			switch {
+			case peer.prefix.IsValid() && peer.prefix.Addr().Is4() != own.addr.Is4(), !o.on(peer, p.Row.Plane):
+			case !peer.prefix.IsValid():
+				return nil, true
+			default:
+				peers = append(peers, peer.prefix)
+			}
 		}
 	}
 	return outermost(peers), false

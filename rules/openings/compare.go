@@ -195,15 +195,17 @@ func (h *host) open(u use) bool {
 	return slices.ContainsFunc(h.answers, func(x *opened) bool { return x.passes(answer) })
 }
 
-// disabled names the rule sets that would let a service through, were they switched on.
+// disabled names the rule sets that would let a service through, were they switched on. One whose rule is broad would let
+// far more through: nobody is told to switch on 65,536 ports for the sake of one.
 func (h *host) disabled(s Service) []string {
 	var keys []string
 	for i := range h.firewall.RuleSets {
 		set := &h.firewall.RuleSets[i]
 		if !set.Enabled && slices.ContainsFunc(set.Rules, func(r firewall.Rule) bool {
 			transport, ok := transportOf(r.Protocol)
+			ports := catalog.Ports{Lo: r.Port, Hi: r.Last()}
 			return ok && r.Opens() && (r.Direction == firewall.Outbound) == s.Out && transport == s.Transport &&
-				r.Port <= s.Ports.Lo && s.Ports.Hi <= r.Last()
+				!ports.Broad() && ports.Lo <= s.Ports.Lo && s.Ports.Hi <= ports.Hi
 		}) {
 			keys = append(keys, set.Key)
 		}
