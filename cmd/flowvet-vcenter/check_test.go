@@ -50,8 +50,8 @@ func TestFlowvetJudgesByWhatWasRead(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	l := newLab(t, 13)
-	inventory := filepath.Join(folder, "lab.yaml")
-	if status, _, errs := l.asked(t, labPassword, "--user", labUser, "--thumbprint", l.thumbprint(), "-o", inventory); status != statusGood {
+	inventory, firewalls := filepath.Join(folder, "lab.yaml"), filepath.Join(folder, "firewall.json")
+	if status, _, errs := l.asked(t, labPassword, "--user", labUser, "--thumbprint", l.thumbprint(), "-o", inventory, "--firewall", firewalls); status != statusGood {
 		t.Fatal(errs)
 	}
 	story, err := capturetest.Parse("day", day())
@@ -62,7 +62,18 @@ func TestFlowvetJudgesByWhatWasRead(t *testing.T) {
 	if err := story.WriteFile(capture); err != nil {
 		t.Fatal(err)
 	}
-	got := judged(t, flowvet, capture, "--inventory", inventory, "--json")
+	var report struct {
+		Findings     []finding
+		Expectations []struct{ Verdict, Level, Subject string }
+	}
+	judge(t, &report, flowvet, "check", capture, "--inventory", inventory)
+	var got []string
+	for _, e := range report.Expectations {
+		if e.Verdict == "absent" {
+			got = append(got, fmt.Sprintf("%s %s %s", e.Verdict, e.Level, e.Subject))
+		}
+	}
+	got = append(got, summed(report.Findings)...)
 	want := []string{
 		"absent error DC0_C0_H3",
 		"unlisted-port error 203.0.113.99 > 10.20.0.9 23/tcp insecure",
@@ -72,39 +83,40 @@ func TestFlowvetJudgesByWhatWasRead(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+
+	var compared struct {
+		Hosts    int
+		Findings []difference
+	}
+	judge(t, &compared, flowvet, "openings", capture, "--inventory", inventory, "--firewall", firewalls)
+	wantUsed := []string{"out 2049/tcp at DC0_C0_H10", "in 23/tcp at DC0_C0_H5"}
+	if diff := cmp.Diff(wantUsed, usedClosed(compared.Findings)); diff != "" || compared.Hosts != 40 {
+		t.Errorf("%d hosts compared, used though closed:\n%s", compared.Hosts, diff)
+	}
 }
 
-// judged runs flowvet check and sums its report up: what is absent, how much is documented, and every other finding.
-func judged(t *testing.T, flowvet string, args ...string) []string {
-	t.Helper()
-	var out, errs bytes.Buffer
-	command := exec.Command(flowvet, append([]string{"check", "--quiet"}, args...)...)
-	command.Stdout, command.Stderr = &out, &errs
-	command.Env = append(os.Environ(), "FLOWVET_CONFIG=")
-	var failed *exec.ExitError
-	if err := command.Run(); !errors.As(err, &failed) || failed.ExitCode() != 1 {
-		t.Fatalf("%v: %s", err, &errs)
+// finding is an element of findings in a report of check.
+type finding struct {
+	Verdict, Level, Transport string
+	Port                      int
+	Qualifiers                []string
+	Initiator, Responder      struct{ Address string }
+}
+
+// difference is an element of findings in what openings writes.
+type difference struct {
+	Kind, Host string
+	Services   []struct {
+		Direction, Transport string
+		Low                  int `json:"port_low"`
 	}
-	var report struct {
-		Findings []struct {
-			Verdict, Level, Transport string
-			Port                      int
-			Qualifiers                []string
-			Initiator, Responder      struct{ Address string }
-		}
-		Expectations []struct{ Verdict, Level, Subject string }
-	}
-	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// summed says how many findings are documented, and each of the others.
+func summed(findings []finding) []string {
 	var lines []string
-	for _, e := range report.Expectations {
-		if e.Verdict == "absent" {
-			lines = append(lines, fmt.Sprintf("%s %s %s", e.Verdict, e.Level, e.Subject))
-		}
-	}
 	documented := 0
-	for _, f := range report.Findings {
+	for _, f := range findings {
 		if f.Verdict == "documented" && f.Level == "pass" {
 			documented++
 			continue
@@ -113,4 +125,32 @@ func judged(t *testing.T, flowvet string, args ...string) []string {
 			f.Port, f.Transport, strings.Join(f.Qualifiers, " ")))
 	}
 	return append(lines, fmt.Sprintf("documented pass x%d", documented))
+}
+
+// usedClosed lists what was used though it is closed.
+func usedClosed(differences []difference) []string {
+	var lines []string
+	for _, d := range differences {
+		if d.Kind == "used-closed" {
+			s := d.Services[0]
+			lines = append(lines, fmt.Sprintf("%s %d/%s at %s", s.Direction, s.Low, s.Transport, d.Host))
+		}
+	}
+	return lines
+}
+
+// judge runs flowvet, which is to find something, and reads its answer in JSON.
+func judge(t *testing.T, answer any, flowvet, verb string, args ...string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	command := exec.Command(flowvet, append([]string{verb, "--quiet", "--json"}, args...)...)
+	command.Stdout, command.Stderr = &out, &errs
+	command.Env = append(os.Environ(), "FLOWVET_CONFIG=")
+	var failed *exec.ExitError
+	if err := command.Run(); !errors.As(err, &failed) || failed.ExitCode() != 1 {
+		t.Fatalf("%v: %s", err, &errs)
+	}
+	if err := json.Unmarshal(out.Bytes(), answer); err != nil {
+		t.Fatal(err)
+	}
 }

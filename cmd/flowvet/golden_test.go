@@ -34,6 +34,14 @@ func TestGoldenReports(t *testing.T) {
 	}
 }
 
+// TestGoldenOpenings compares the firewalls that stand beside a capture with what it shows.
+func TestGoldenOpenings(t *testing.T) {
+	t.Chdir(filepath.Join("..", "..", "testdata", "pcaps", "vmotion"))
+	t.Setenv("COLUMNS", "")
+	keepGolden(t, "openings.golden", transcript(t,
+		"openings", "capture.pcapng", "--firewall", "firewall.json", "--inventory", "inventory.yaml", "--sees", "10.20.0.0/16", "--verbose"))
+}
+
 // extraArgs returns what the folder's args file adds to the command line.
 func extraArgs(t *testing.T) []string {
 	t.Helper()

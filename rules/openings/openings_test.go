@@ -3,6 +3,7 @@ package openings
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -171,11 +172,11 @@ func TestDocumentedOpenedAndUsedAreHeldAgainstEachOther(t *testing.T) {
 				return tt.closed != "" && strings.HasPrefix(s, tt.closed+":")
 			})
 			f := hostFile(t, "E1", tt.policy, append(sets, strings.Split(tt.sets, "\n")...))
-			grounds := match.Grounds{Sees: []string{"E1"}}
+			g := match.Grounds{Sees: []string{"E1"}}
 			if tt.blind {
-				grounds.Sees = nil
+				g.Sees = nil
 			}
-			c := compared(t, f, grounds, minute+tt.packets+"\n")
+			c := compared(t, f, g, minute+tt.packets+"\n")
 			if diff := cmp.Diff(tt.want, told(c)); diff != "" {
 				t.Error(diff)
 			}
@@ -232,8 +233,8 @@ func rule(t *testing.T, text string) firewall.Rule {
 	return r
 }
 
-// compared compares a file by the site's inventory with what a story shows.
-func compared(t *testing.T, f *firewall.File, grounds match.Grounds, text string) *Comparison {
+// grounds returns the catalogue and the inventory of the tests.
+func grounds(t *testing.T) (*catalog.Catalog, *inventory.Inventory) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rows.csv")
 	if err := os.WriteFile(path, []byte(rows), 0o600); err != nil {
@@ -247,6 +248,21 @@ func compared(t *testing.T, f *firewall.File, grounds match.Grounds, text string
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c, v
+}
+
+func addresses(texts ...string) []netip.Addr {
+	all := make([]netip.Addr, len(texts))
+	for i, text := range texts {
+		all[i] = netip.MustParseAddr(text)
+	}
+	return all
+}
+
+// compared compares a file by the site's inventory with what a story shows.
+func compared(t *testing.T, f *firewall.File, g match.Grounds, text string) *Comparison {
+	t.Helper()
+	c, v := grounds(t)
 	survey, err := New(f, v, c)
 	if err != nil {
 		t.Fatal(err)
@@ -259,8 +275,8 @@ func compared(t *testing.T, f *firewall.File, grounds match.Grounds, text string
 	if err != nil {
 		t.Fatal(err)
 	}
-	grounds.Catalog, grounds.Inventory, grounds.Reaches = c, v, survey.Reaches()
-	r, err := match.Evaluate(grounds, []*capture.Capture{inputs[0].Read(t.Context(), capture.Options{})})
+	g.Catalog, g.Inventory, g.Reaches = c, v, survey.Reaches()
+	r, err := match.Evaluate(g, []*capture.Capture{inputs[0].Read(t.Context(), capture.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,7 +154,9 @@ func (t *teller) entries(k Kind) (all []entry, notes int) {
 		} else {
 			all[n].merge(&f)
 		}
-		all[n].hosts = append(all[n].hosts, f.Machine.Name)
+		if !slices.Contains(all[n].hosts, f.Machine.Name) {
+			all[n].hosts = append(all[n].hosts, f.Machine.Name)
+		}
 	}
 	if !t.o.Verbose {
 		shown := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return e.Level == match.LevelNote })
@@ -201,9 +203,11 @@ func (t *teller) entry(e *entry) {
 	detail("rows", t.rows(e))
 	detail("seen", t.seen(e))
 	if e.Sight != nil {
-		detail("coverage", coverage(e.Sight))
+		detail("coverage", e.coverage())
 	}
-	detail("settle", e.settle())
+	if e.Level != match.LevelNote { // a note is for those who want to know, and asks for nothing
+		detail("settle", e.settle())
+	}
 }
 
 // why says what the three say of it.
@@ -307,11 +311,16 @@ func (c *Comparison) captureOf(f *match.Finding) string {
 	return ""
 }
 
-func coverage(s *match.Sight) string {
-	if s.Enough() {
-		return s.Coverage.String() + ": the captures would have shown it"
+// coverage says how far the captures would have shown it; of several hosts, what holds of the first.
+func (e *entry) coverage() string {
+	if e.Sight.Enough() {
+		return e.Sight.Coverage.String() + ": the captures would have shown it"
 	}
-	return s.Reason.Code + ": " + report.Terminal(s.Reason.Detail)
+	text := e.Sight.Reason.Code + ": " + report.Terminal(e.Sight.Reason.Detail)
+	if others := len(e.hosts) - 1; others > 0 {
+		text += fmt.Sprintf("; likewise of %d more", others)
+	}
+	return text
 }
 
 func services(all []Service) string {
