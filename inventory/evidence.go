@@ -33,7 +33,7 @@ const (
 
 // did reports whether an address was seen to do something.
 func (e *evidence) did(a netip.Addr, what part) bool {
-	n, known := e.addresses.Find(a, e.addresses.Addr(a))
+	n, known := e.addresses.Find(a)
 	return known && int(n) < len(e.parts) && e.parts[n]&what != 0
 }
 
@@ -71,7 +71,7 @@ func gather(c *catalog.Catalog, n *network) *evidence {
 	talks := talks{addresses: e.addresses}
 	lend := n.lender()
 	for _, x := range s.all {
-		for _, c := range x.later {
+		for c := range x.later.all {
 			if c.client != unknown && scans[c.client] {
 				continue
 			}

@@ -59,8 +59,8 @@ func (s *scouts) findScanners() []scanner {
 func (s *scouts) probes() [][]probe {
 	counts := make([]int, len(s.All))
 	for _, x := range s.all {
-		for i := range x.probes {
-			counts[x.probes[i].client]++
+		for p := range x.probes.all {
+			counts[p.client]++
 		}
 	}
 	lists := make([][]probe, 0, 16)
@@ -72,9 +72,9 @@ func (s *scouts) probes() [][]probe {
 		}
 	}
 	for _, x := range s.all {
-		for _, p := range x.probes {
+		for p := range x.probes.all {
 			if at := place[p.client]; at > 0 {
-				lists[at-1] = append(lists[at-1], p)
+				lists[at-1] = append(lists[at-1], *p)
 			}
 		}
 		x.probes = nil

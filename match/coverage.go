@@ -17,7 +17,7 @@ type point struct {
 	info CaptureInfo
 	who  *directory
 	seen *witness
-	// spoke holds who spoke to whom, by shares of the flows.
+	// spoke holds who spoke to whom, by ranges of the flows.
 	spoke []pairSet
 	// sieves are the filters that stood between the wire and the judgement.
 	sieves []*sieve
@@ -46,7 +46,7 @@ func (j *judge) newPoint(c *capture.Capture, g *Grounds) *point {
 	return p
 }
 
-// witness reads who was seen when, shares of the flows side by side.
+// witness reads who was seen when, ranges of the flows side by side. Only those of machines are read whole.
 func (p *point) witness(t *capture.Table, g *Grounds) {
 	window := g.Window
 	if window.IsZero() {
@@ -55,10 +55,16 @@ func (p *point) witness(t *capture.Table, g *Grounds) {
 	number := func(a netip.Addr) uint32 { return p.who.end(a).station }
 	all := make([]*witness, shares(t))
 	sideBySide(len(all), func(i int) {
-		all[i] = newWitness(p.who.stations, window.seconds(), len(g.Scenarios) > 0)
-		for f := range t.EachOf(i, len(all)) {
-			all[i].see(f, number(f.A.Addr()), number(f.B.Addr()))
+		w, lend := newWitness(p.who.stations, window.seconds(), len(g.Scenarios) > 0), t.Lender()
+		lo, hi := part(t.Numbers(), i, len(all))
+		for n, f := range t.BriefIn(lo, hi) {
+			w.loss.add(f)
+			w.only.add(f)
+			if a, b := number(f.A.Addr()), number(f.B.Addr()); a != 0 || b != 0 {
+				w.see(lend(n), a, b)
+			}
 		}
+		all[i] = w
 	})
 	p.seen = all[0]
 	for pair, when := range t.Others {

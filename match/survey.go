@@ -110,8 +110,16 @@ func (j *judge) survey(t *capture.Table, watched bool) *survey {
 
 // each calls do for each range of flows, side by side.
 func (s *survey) each(do func(i, lo, hi int)) {
-	n := len(s.flows)
-	sideBySide(s.parts, func(i int) { do(i, n*i/s.parts, n*(i+1)/s.parts) })
+	sideBySide(s.parts, func(i int) {
+		lo, hi := part(uint32(len(s.flows)), i, s.parts)
+		do(i, int(lo), int(hi))
+	})
+}
+
+// part returns the range of numbers, of so many, that is part i of n.
+func part(numbers uint32, i, n int) (lo, hi uint32) {
+	all := uint64(numbers)
+	return uint32(all * uint64(i) / uint64(n)), uint32(all * uint64(i+1) / uint64(n))
 }
 
 // surveyor walks a range of flows. Its addresses have numbers of their own.

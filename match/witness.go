@@ -9,7 +9,7 @@ import (
 	"flowvet/capture"
 )
 
-// witness is what one capture saw of the addresses of machines, or one share of its flows: when each spoke and was spoken to,
+// witness is what one capture saw of the addresses of machines, or one range of its flows: when each spoke and was spoken to,
 // in which VLANs, and who spoke to whom.
 type witness struct {
 	stations []station // by [end.station]; the first is nobody's
@@ -44,11 +44,6 @@ func newWitness(stations int, within capture.Run, timed bool) *witness {
 // acknowledges, so between a side's first and last packet they are the side's; a side of a datagram flow that the other
 // one also uses is only known to have sent its first and its last. Those that were joined lasted a second or two each.
 func (w *witness) see(f *capture.Flow, a, b uint32) {
-	w.loss.add(f)
-	w.only.add(f)
-	if a == 0 && b == 0 {
-		return
-	}
 	w.side(f, a, b, &f.FromA, &f.FromB)
 	w.side(f, b, a, &f.FromB, &f.FromA)
 }
@@ -122,7 +117,7 @@ func (s *station) inVLAN(v uint16) {
 	}
 }
 
-// merge adds what another share of the same capture's flows showed, but for who spoke to whom.
+// merge adds what another range of the same capture's flows showed, but for who spoke to whom.
 func (w *witness) merge(o *witness) {
 	for i := range o.stations {
 		s, t := &w.stations[i], &o.stations[i]

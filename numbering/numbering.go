@@ -98,17 +98,11 @@ func (h *Hash) Words(w Words) uint32 {
 	return uint32(mixed ^ mixed>>32)
 }
 
+// four hashes an IPv4 address.
+func (h *Hash) four(a uint32) uint32 { return uint32((uint64(a) ^ h[0]) * (h[1] | 1) >> 32) }
+
 // Addr hashes an address.
 func (h *Hash) Addr(a netip.Addr) uint32 {
 	b := a.As16()
 	return h.Words(Words{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])})
 }
-
-// Addresses numbers addresses. Those of several goroutines with one Hash can be merged by number.
-type Addresses struct {
-	Of[netip.Addr]
-	Hash
-}
-
-// Add returns the number of an address, and whether it is new.
-func (x *Addresses) Add(a netip.Addr) (number uint32, fresh bool) { return x.Number(a, x.Addr(a)) }

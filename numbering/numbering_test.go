@@ -2,6 +2,7 @@ package numbering
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 )
 
@@ -29,6 +30,30 @@ func TestNumberingCountsAsAMapDoes(t *testing.T) {
 		}
 		if len(n.All) != len(want) {
 			t.Errorf("%d keys, want %d", len(n.All), len(want))
+		}
+	}
+}
+
+// TestAddressesKeepTheirNumbers numbers addresses of both versions, and IPv4 addresses written as IPv6.
+func TestAddressesKeepTheirNumbers(t *testing.T) {
+	x := Addresses{Hash: NewHash()}
+	want := map[netip.Addr]uint32{}
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 20_000 {
+		a := netip.AddrFrom4([4]byte{byte(rng.IntN(3)), 0, byte(rng.IntN(9)), byte(rng.IntN(256))})
+		if rng.IntN(2) == 0 {
+			a = netip.AddrFrom16(a.As16())
+		}
+		number, known := want[a]
+		if got, found := x.Find(a); found != known || known && got != number {
+			t.Fatalf("%v is number %d, %v; want %d, %v", a, got, found, number, known)
+		}
+		if !known {
+			number = uint32(len(want))
+			want[a] = number
+		}
+		if got, fresh := x.Add(a); got != number || fresh == known || x.All[got] != a {
+			t.Fatalf("%v got number %d, fresh %v; want %d, %v", a, got, fresh, number, !known)
 		}
 	}
 }
