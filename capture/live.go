@@ -268,13 +268,12 @@ type part struct {
 	sampler   sampler
 }
 
-// merge adds another part, which must not be used afterwards.
+// merge adds another part, which must not be used afterwards. The smaller table goes into the larger one.
 func (p *part) merge(o part) {
-	if p.table.Stats.Read == 0 { // nothing to merge with
-		o.table.MaxFlows, p.table = p.table.MaxFlows, o.table
-	} else {
-		p.table.Merge(o.table)
+	if o.table.Len() > p.table.Len() {
+		o.table.MaxFlows, p.table, o.table = p.table.MaxFlows, o.table, p.table
 	}
+	p.table.Merge(o.table)
 	p.good.merge(o.good)
 	p.any.merge(o.any)
 	p.digest += o.digest

@@ -3,6 +3,10 @@
 package packaging_test
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,14 +87,59 @@ func TestDebianPackageIsInstalledAndRemoved(t *testing.T) {
 	}
 }
 
+// TestRedHatPackageHoldsTheSame holds the rpm against the deb: the same files, byte by byte and with the same modes, the same
+// configuration file, and no scripts in either.
 func TestRedHatPackageHoldsTheSame(t *testing.T) {
-	rpm := packageIn(t, "*.rpm", "rpm")
-	out := run(t, "rpm", "--query", "--list", "--package", rpm)
+	rpm, deb := packageIn(t, "*.rpm", "rpm", "rpm2cpio", "cpio"), packageIn(t, "*.deb", "dpkg-deb")
+	roots := [2]string{t.TempDir(), t.TempDir()}
+	run(t, "dpkg-deb", "--extract", deb, roots[0])
+	run(t, "sh", "-c", `rpm2cpio "$0" | (cd "$1" && cpio --extract --make-directories --no-absolute-filenames --quiet)`, rpm, roots[1])
+	if a, b := contents(t, roots[0]), contents(t, roots[1]); !maps.Equal(a, b) {
+		t.Errorf("the deb holds\n%v\nthe rpm\n%v", a, b)
+	}
+	listed := run(t, "rpm", "--query", "--list", "--package", rpm)
 	for _, name := range installed() {
-		if !strings.Contains(out, "/"+name+"\n") {
-			t.Errorf("no %s in\n%s", name, out)
+		if !strings.Contains(listed, "/"+name+"\n") {
+			t.Errorf("no %s in\n%s", name, listed)
 		}
 	}
+	const config = "/etc/flowvet/config.yaml\n"
+	if out := run(t, "rpm", "--query", "--configfiles", "--package", rpm); out != config {
+		t.Errorf("the rpm's configuration files: %q", out)
+	}
+	if out := run(t, "dpkg-deb", "--info", deb, "conffiles"); out != config {
+		t.Errorf("the deb's configuration files: %q", out)
+	}
+	if out := run(t, "rpm", "--query", "--scripts", "--package", rpm); out != "" {
+		t.Errorf("the rpm runs scripts:\n%s", out)
+	}
+	for _, script := range []string{"preinst", "postinst", "prerm", "postrm"} {
+		if out, err := exec.Command("dpkg-deb", "--info", deb, script).Output(); err == nil {
+			t.Errorf("the deb runs a %s:\n%s", script, out)
+		}
+	}
+}
+
+// contents returns the mode and the checksum of every file below a folder.
+func contents(t *testing.T, root string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all[strings.TrimPrefix(path, root)] = fmt.Sprintf("%v %x", info.Mode(), sha256.Sum256(text))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 func TestSystemdTakesTheUnit(t *testing.T) {
