@@ -3,9 +3,9 @@ package report
 import (
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"flowvet/safejson"
 )
 
 // Longest strings shown, in runes of output. A capture can hold names of a megabyte; a spreadsheet holds 32767 per cell.
@@ -30,14 +30,6 @@ func CSVCell(s string) string {
 	return cell
 }
 
-// hidden reports whether a rune does something to a display other than showing itself.
-func hidden(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r < ' ' || r == 0x7f
-	}
-	return !unicode.IsPrint(r) || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
-}
-
 // visible escapes hidden runes and cuts the output to limit runes; 0 = no limit.
 func visible(s string, limit int) string {
 	if clean(s) && (limit == 0 || len(s) <= limit) {
@@ -51,7 +43,7 @@ func visible(s string, limit int) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			piece = fmt.Sprintf(`\x%02x`, s[i])
-		case hidden(r):
+		case safejson.Hidden(r):
 			piece = escaped(r)
 		}
 		n := utf8.RuneCountInString(piece)
@@ -69,7 +61,7 @@ func visible(s string, limit int) string {
 
 func clean(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf || hidden(rune(s[i])) {
+		if s[i] >= utf8.RuneSelf || safejson.Hidden(rune(s[i])) {
 			return false
 		}
 	}
@@ -90,38 +82,4 @@ func escaped(r rune) string {
 		return fmt.Sprintf(`\u%04x`, r)
 	}
 	return fmt.Sprintf(`\U%08x`, r)
-}
-
-// printable returns how many printable ASCII characters a text begins with: most of any report, and copied at once.
-func printable(text []byte) int {
-	n := 0
-	for n < len(text) && text[n] >= ' ' && text[n] < 0x7f {
-		n++
-	}
-	return n
-}
-
-// AppendJSON appends encoded JSON with every hidden rune as \uXXXX. Such a rune can only stand inside a string, so the value
-// stays the same; a line feed only between values, where it stays. encoding/json leaves DEL, the C1 controls and
-// bidirectional characters as they are.
-func AppendJSON(dst, encoded []byte) []byte {
-	for len(encoded) > 0 {
-		n := printable(encoded)
-		dst = append(dst, encoded[:n]...)
-		if encoded = encoded[n:]; len(encoded) == 0 {
-			break
-		}
-		r, size := utf8.DecodeRune(encoded)
-		switch {
-		case r == '\n' || !hidden(r):
-			dst = append(dst, encoded[:size]...)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			dst = fmt.Appendf(dst, `\u%04x\u%04x`, high, low)
-		default:
-			dst = fmt.Appendf(dst, `\u%04x`, r)
-		}
-		encoded = encoded[size:]
-	}
-	return dst
 }

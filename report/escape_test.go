@@ -11,6 +11,7 @@ import (
 	"flowvet/capture"
 	"flowvet/inventory"
 	"flowvet/match"
+	"flowvet/safejson"
 )
 
 func TestTerminal(t *testing.T) {
@@ -140,7 +141,7 @@ func TestHostileStringsNeverComeOutRaw(t *testing.T) {
 func rawControl(report string) int {
 	for i := 0; i < len(report); {
 		r, size := utf8.DecodeRuneInString(report[i:])
-		if r == utf8.RuneError && size == 1 || r != '\n' && hidden(r) {
+		if r == utf8.RuneError && size == 1 || r != '\n' && safejson.Hidden(r) {
 			return i
 		}
 		i += size

@@ -10,11 +10,10 @@ package report
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"io"
 
 	"flowvet/match"
+	"flowvet/safejson"
 )
 
 // Schema names the version of the JSON report.
@@ -82,8 +81,7 @@ func JSON(w io.Writer, r *match.Result, o Options) error {
 // stream writes one JSON object, field by field. It keeps the first error, which close returns.
 type stream struct {
 	w       *bufio.Writer
-	scratch bytes.Buffer
-	safe    []byte
+	encoder safejson.Encoder
 	fields  int
 	err     error
 }
@@ -144,14 +142,10 @@ func (s *stream) value(v any) {
 	if s.err != nil {
 		return
 	}
-	s.scratch.Reset()
-	enc := json.NewEncoder(&s.scratch)
-	enc.SetEscapeHTML(false)
-	if s.err = enc.Encode(v); s.err != nil {
-		return
+	var encoded []byte
+	if encoded, s.err = s.encoder.Encode(v); s.err == nil {
+		_, s.err = s.w.Write(encoded)
 	}
-	s.safe = AppendJSON(s.safe[:0], bytes.TrimSuffix(s.scratch.Bytes(), []byte("\n")))
-	_, s.err = s.w.Write(s.safe)
 }
 
 func (s *stream) raw(text string) {

@@ -10,7 +10,6 @@ package report
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +18,7 @@ import (
 	"io"
 
 	"flowvet/match"
+	"flowvet/safejson"
 )
 
 // EvidenceSchema names the version of the evidence.
@@ -116,8 +116,7 @@ type chain struct {
 	w       *bufio.Writer
 	prev    string // of the next line
 	lines   int
-	scratch bytes.Buffer
-	safe    []byte
+	encoder safejson.Encoder
 	err     error
 }
 
@@ -125,17 +124,13 @@ func (c *chain) line(v any) {
 	if c.err != nil {
 		return
 	}
-	c.scratch.Reset()
-	enc := json.NewEncoder(&c.scratch)
-	enc.SetEscapeHTML(false)
-	if c.err = enc.Encode(v); c.err != nil {
+	var line []byte
+	if line, c.err = c.encoder.Encode(v); c.err != nil {
 		return
 	}
-	c.safe = AppendJSON(c.safe[:0], bytes.TrimSuffix(c.scratch.Bytes(), []byte("\n")))
-	c.prev = lineHash(c.safe)
+	c.prev = lineHash(line)
 	c.lines++
-	c.safe = append(c.safe, '\n')
-	_, c.err = c.w.Write(c.safe)
+	_, c.err = c.w.Write(append(line, '\n'))
 }
 
 func lineHash(line []byte) string {

@@ -20,6 +20,7 @@ import (
 
 	"flowvet/inventory"
 	"flowvet/match"
+	"flowvet/safejson"
 )
 
 // oscalVersion is the version of the model.
@@ -165,7 +166,7 @@ func OSCAL(w io.Writer, r *match.Result, o Options) error {
 		return err
 	}
 	b := bufio.NewWriter(w)
-	b.Write(AppendJSON(nil, data))
+	b.Write(safejson.Append(nil, data))
 	b.WriteByte('\n')
 	return b.Flush()
 }

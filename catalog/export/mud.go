@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"flowvet/catalog"
+	"flowvet/safejson"
 )
 
 // Rules of the MUD file (RFC 8520, with the access lists of RFC 8519)
@@ -143,7 +144,7 @@ func MUD(w io.Writer, c *catalog.Catalog, rows []*catalog.Row, o Options) error 
 			policy.Lists.List = append(policy.Lists.List, mudName{acl.Name})
 		}
 	}
-	return WriteJSON(w, file)
+	return safejson.WriteIndented(w, file)
 }
 
 // checkMUDURL holds a MUD URL against RFC 8520, section 1.6: https, and no more than a query behind its path.

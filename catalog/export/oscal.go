@@ -8,6 +8,7 @@ import (
 
 	"flowvet/catalog"
 	"flowvet/report"
+	"flowvet/safejson"
 )
 
 // oscalVersion is the version of the model (NIST OSCAL, component definition).
@@ -93,7 +94,7 @@ func OSCAL(w io.Writer, c *catalog.Catalog, rows []*catalog.Row, o Options) erro
 			report.UUID5("catalogue " + s.SHA256), oscalText(s.Document), fmt.Sprintf("A catalogue of %d rows.", s.Rows), props,
 		})
 	}
-	return WriteJSON(w, oscalDocument{d})
+	return safejson.WriteIndented(w, oscalDocument{d})
 }
 
 func oscalComponentOf(c *catalog.Catalog, product string, rows []*catalog.Row) oscalComponent {

@@ -3,12 +3,12 @@ package export
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 
 	"flowvet/catalog"
 	"flowvet/report"
+	"flowvet/safejson"
 )
 
 // CSV writes rows as a catalogue file, with what it must declare. A spreadsheet will open it: no cell is a formula.
@@ -33,18 +33,5 @@ func CSV(w io.Writer, c *catalog.Catalog, rows []*catalog.Row, _ Options) error 
 
 // JSON writes rows as a catalogue file in the JSON form.
 func JSON(w io.Writer, c *catalog.Catalog, rows []*catalog.Row, _ Options) error {
-	return WriteJSON(w, c.Document(rows))
-}
-
-// WriteJSON writes a document, in which what a terminal would obey is escaped.
-func WriteJSON(w io.Writer, document any) error {
-	var encoded bytes.Buffer
-	encoder := json.NewEncoder(&encoded)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(document); err != nil {
-		return err
-	}
-	_, err := w.Write(report.AppendJSON(nil, encoded.Bytes()))
-	return err
+	return safejson.WriteIndented(w, c.Document(rows))
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"flowvet/catalog"
-	"flowvet/catalog/export"
+	"flowvet/safejson"
 )
 
 const catalogDiffUsage = `Usage: flowvet catalog diff [FLAGS] BEFORE AFTER
@@ -221,7 +221,7 @@ func (p *program) catalogDiffJSON(d *catalogDiff) error {
 			From: c.From, To: c.To, Rows: documentRows(c.Rows), Was: documentRows(c.Was),
 		})
 	}
-	return p.writeTo("", func(w io.Writer) error { return export.WriteJSON(w, document) })
+	return p.writeTo("", func(w io.Writer) error { return safejson.WriteIndented(w, document) })
 }
 
 // documentRows converts rows.

@@ -5,8 +5,6 @@
 package alert
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -16,6 +14,7 @@ import (
 	"flowvet/live"
 	"flowvet/match"
 	"flowvet/report"
+	"flowvet/safejson"
 )
 
 // Schema names the version of the JSON form.
@@ -40,13 +39,12 @@ type Alert struct {
 
 // line is the JSON form as one line, with what a terminal must not see escaped.
 func (a *Alert) line() ([]byte, error) {
-	var b bytes.Buffer
-	to := json.NewEncoder(&b)
-	to.SetEscapeHTML(false)
-	if err := to.Encode(a); err != nil {
+	var e safejson.Encoder
+	line, err := e.Encode(a)
+	if err != nil {
 		return nil, err
 	}
-	return report.AppendJSON(nil, b.Bytes()), nil
+	return append(line, '\n'), nil
 }
 
 // Receiver takes alerts, one at a time. A Send may take as long as it must: it has a goroutine of its own.

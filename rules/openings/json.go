@@ -1,14 +1,13 @@
 package openings
 
 import (
-	"encoding/json"
 	"io"
 	"net/netip"
 	"strings"
 	"time"
 
 	"flowvet/match"
-	"flowvet/report"
+	"flowvet/safejson"
 )
 
 // document is a comparison in JSON; docs/formats.md explains the fields.
@@ -77,12 +76,7 @@ func JSON(w io.Writer, c *Comparison, version string, status int, why string) er
 	for i := range c.Findings {
 		d.Findings[i] = c.json(&c.Findings[i])
 	}
-	text, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(report.AppendJSON(nil, text), '\n'))
-	return err
+	return safejson.WriteIndented(w, d)
 }
 
 func (c *Comparison) json(f *Finding) jsonFinding {
