@@ -37,12 +37,15 @@ const maxImported = 250_000
 type Where struct {
 	File  string
 	Sheet string // of a workbook; empty: the file is text
-	Line  int    // 1-based line or row
+	Line  int    // 1-based line or row; 0: it is no file with lines
 }
 
 // String returns "hosts:12", or "export.xlsx:vHost:12" for a row of a sheet.
 func (w Where) String() string {
-	if w.Sheet != "" {
+	switch {
+	case w.Line == 0:
+		return w.File
+	case w.Sheet != "":
 		return fmt.Sprintf("%s:%s:%d", w.File, w.Sheet, w.Line)
 	}
 	return fmt.Sprintf("%s:%d", w.File, w.Line)

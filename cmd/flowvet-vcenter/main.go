@@ -10,12 +10,15 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -28,6 +31,7 @@ import (
 // The exit statuses: those of flowvet that apply.
 const (
 	statusGood    = 0
+	statusDiffers = 1 // the vCenter contradicts the inventory that was added to
 	statusUsage   = 2 // a flag, a refused certificate or login, no answer: nothing was written
 	statusPartial = 4 // what was written leaves hosts or addresses out, each with a line that says why
 	statusOutput  = 5 // output could not be written
@@ -81,6 +85,14 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 	if err != nil || o == nil {
 		return statusGood, err
 	}
+	cat, err := catalog.Load(true, o.catalogs...)
+	if err != nil {
+		return statusUsage, err
+	}
+	base, err := o.base()
+	if err != nil {
+		return statusUsage, err
+	}
 	password, err := p.password(o)
 	if err != nil {
 		return statusUsage, err
@@ -91,38 +103,62 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	site := newSite(found)
-	if err := p.write(o, site); err != nil {
+	s := newSite(found)
+	text, conflicts, err := p.inventory(o, s, base, cat)
+	if err != nil {
 		return statusUsage, err
 	}
-	for _, left := range site.leftOut {
+	if err := p.write(o, s, text); err != nil {
+		return statusOutput, err
+	}
+	for _, left := range slices.Concat(conflicts, s.leftOut) {
 		p.say("%s", left)
 	}
-	if len(site.leftOut) > 0 {
+	switch {
+	case len(s.leftOut) > 0:
 		return statusPartial, nil
+	case len(conflicts) > 0:
+		return statusDiffers, nil
 	}
 	return statusGood, nil
 }
 
-// write writes the inventory, and the firewalls where they are wanted. What is written has been read back before.
-func (p *program) write(o *options, s *site) error {
+// inventory returns the inventory as text, which has been read back: a new one, or the one that is added to, with what
+// contradicts it.
+func (p *program) inventory(o *options, s *site, base []byte, cat *catalog.Catalog) (text []byte, conflicts []string, err error) {
 	v := &inventory.Inventory{Machines: s.machines}
-	var text strings.Builder
-	fmt.Fprintf(&text, "# Read from %s: %s.\n", report.Terminal(o.address.Host), report.Terminal(s.about))
-	if err := v.WriteYAML(&text); err != nil {
-		return err
+	if o.into != "" {
+		merged, err := inventory.Merge(o.into, base, []*inventory.Source{inventory.AsSource(o.address.Host, v)}, cat)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, c := range merged.Conflicts {
+			conflicts = append(conflicts, c.String())
+		}
+		s.leftOut = append(s.leftOut, merged.Notes...)
+		return merged.Text, conflicts, nil
 	}
-	if _, err := inventory.Parse(o.address.Host, []byte(text.String()), catalog.Default()); err != nil {
-		return fmt.Errorf("what it tells makes no inventory: %w", err)
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# Read from %s: %s.\n", report.Terminal(o.address.Host), report.Terminal(s.about))
+	if err := v.WriteYAML(&b); err != nil {
+		return nil, nil, err
 	}
+	if _, err := inventory.Parse(o.address.Host, b.Bytes(), cat); err != nil {
+		return nil, nil, fmt.Errorf("what it tells makes no inventory: %w", err)
+	}
+	return b.Bytes(), nil, nil
+}
+
+// write writes the firewalls where they are wanted, and the inventory.
+func (p *program) write(o *options, s *site, text []byte) error {
 	if o.firewall != "" {
 		f := &firewall.File{Schema: firewall.Schema, Source: s.name, Hosts: s.firewalls}
 		if err := p.writeTo(o.firewall, f.Write); err != nil {
 			return err
 		}
 	}
-	return p.writeTo(o.output, func(w io.Writer) error {
-		_, err := io.WriteString(w, text.String())
+	return p.writeTo(cmp.Or(o.output, o.into), func(w io.Writer) error {
+		_, err := w.Write(text)
 		return err
 	})
 }

@@ -9,12 +9,15 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"flowvet/inventory"
 )
 
 const usage = `Usage: flowvet-vcenter ADDRESS --user NAME [FLAGS]
@@ -28,16 +31,21 @@ An address that carries one service (management, vMotion, Fault Tolerance loggin
 service; one that carries none, in a network with an NFS or iSCSI server of the host, gets plane storage; one that
 carries several gets none.
 
+With --into nothing that stands in the inventory is changed, moved or taken away, as with flowvet inventory import: hosts
+it does not have are added, and to those it has, what it does not say. Where the vCenter says otherwise, both are listed.
+
 The certificate is checked against the system's authorities, those of --ca-file, or --thumbprint. The password comes
 from --password-file, from FLOWVET_VCENTER_PASSWORD, or is asked for at the terminal; there is no flag for it, since
 everybody on a machine can read the arguments of its programs.
 
-Exit status: 0 read, 2 a mistake, no trust, no login or no answer, 4 something was left out (each with a line that says
-why), 5 output could not be written.
+Exit status: 0 read, 1 something contradicts the inventory (it is listed, the rest is written), 2 a mistake, no trust,
+no login or no answer, 4 something was left out (each with a line that says why), 5 output could not be written.
 
 Examples:
   flowvet-vcenter vcenter01.example.net --user auditor@vsphere.local -o lab.yaml
       an inventory of everything
+  flowvet-vcenter vcenter01.example.net --user auditor@vsphere.local --into lab.yaml
+      a month later: what is new
   flowvet-vcenter 10.20.0.5 --user auditor --thumbprint 5E:FF:…:0A -o lab.yaml --firewall firewall.json
       and what the hosts' firewalls let through, for flowvet openings
   flowvet-vcenter 10.20.0.5 --user auditor --password-file secret --ca-file ca.pem | flowvet inventory lint /dev/stdin
@@ -58,7 +66,9 @@ type options struct {
 	thumbprint   []byte // SHA-256 of the certificate; nil: the certificate is verified
 	caFile       string
 	output       string
+	into         string
 	firewall     string
+	catalogs     []string
 	timeout      time.Duration
 }
 
@@ -75,6 +85,8 @@ func (p *program) options(args []string) (*options, error) {
 	flags.StringVar(&thumbprint, "thumbprint", "", "trust the one certificate whose SHA-256 is `HEX`, whoever signed it")
 	flags.StringVar(&o.caFile, "ca-file", "", "trust the authorities in `FILE` (PEM) in place of the system's")
 	flags.StringVarP(&o.output, "output", "o", "", "write the inventory to `FILE`; an existing file is never overwritten")
+	flags.StringVar(&o.into, "into", "", "add to the inventory in `FILE`, and write it there (unless -o says where)")
+	flags.StringArrayVar(&o.catalogs, "catalog", nil, "a catalogue that the inventory of --into needs: `FILE`, or one that comes along (repeatable)")
 	flags.StringVar(&o.firewall, "firewall", "", "write what the hosts' firewalls let through to `FILE`, as JSON")
 	flags.DurationVar(&o.timeout, "timeout", 2*time.Minute, "give up after this `TIME`")
 	flags.BoolVarP(&version, "version", "V", false, "print the version")
@@ -112,7 +124,7 @@ func (o *options) complete(address, thumbprint string) (err error) {
 		return fmt.Errorf("--timeout: %s: a time such as 2m is wanted", o.timeout)
 	case o.thumbprint != nil && o.caFile != "":
 		return fmt.Errorf("--thumbprint and --ca-file: one of them says what is trusted")
-	case o.firewall != "" && o.firewall == o.output, o.firewall == "-" && o.output == "":
+	case o.firewall != "" && (o.firewall == o.output || o.firewall == o.into), o.firewall == "-" && o.output == "" && o.into == "":
 		return fmt.Errorf("--firewall and --output: two files are wanted")
 	}
 	return free(o.output)
@@ -155,6 +167,22 @@ func free(path string) error {
 		return fmt.Errorf("%s: there is such a file already: what people edit is never overwritten", path)
 	}
 	return nil
+}
+
+// base reads the inventory that is to be added to.
+func (o *options) base() ([]byte, error) {
+	if o.into == "" {
+		return nil, nil
+	}
+	if strings.EqualFold(filepath.Ext(o.into), ".csv") {
+		return nil, fmt.Errorf("--into %s: an inventory in CSV cannot be added to: its comments and order would be lost; name a YAML file", o.into)
+	}
+	f, err := os.Open(o.into)
+	if err != nil {
+		return nil, fmt.Errorf("%w: --into adds to an inventory there is; -o writes a new one", err)
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, inventory.MaxFileSize+1))
 }
 
 // maxPassword is the length in bytes above which the first line of a file is taken for no password.

@@ -290,6 +290,50 @@ func TestTheFirewallsAreWrittenAsTheyAreRead(t *testing.T) {
 	}
 }
 
+// kept is an inventory that somebody wrote by hand, of the same lab.
+const kept = `# our lab, kept by hand
+machines:
+  - name: vc          # the big one
+    products: [vCenter 4.1, Update Manager]
+    addresses: [10.20.0.250]
+  - name: DC0_C0_H0
+    products: [ESXi 4.1]
+    cluster: gold     # renamed last week
+    addresses:
+      - {address: 10.20.0.1, plane: mgmt, roles: [hypervisor-host, dns-server]}
+uses: [dns]
+`
+
+func TestWhatPeopleWroteStays(t *testing.T) {
+	l := newLab(t, 1)
+	path := filepath.Join(t.TempDir(), "lab.yaml")
+	if err := os.WriteFile(path, []byte(kept), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range []string{"first", "second"} {
+		status, out, errs := l.asked(t, labPassword, "--user", labUser, "--thumbprint", l.thumbprint(), "--into", path)
+		if want := `machine DC0_C0_H0: cluster: "DC0_C0", but "gold" at ` + path + ":"; status != statusDiffers || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("%s: status %d: %s%s", run, status, out, errs)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(kept) {
+			if !strings.Contains(string(text), line) {
+				t.Errorf("%s: %q is gone:\n%s", run, line, text)
+			}
+		}
+		v, err := inventory.Parse("lab.yaml", text, catalog.Default())
+		if err != nil {
+			t.Fatalf("%s: %v", run, err)
+		}
+		if h := v.Machine("DC0_C0_H0"); len(v.Machines) != 6 || h.ManagedBy != "vc" || len(h.Addrs) != 4 {
+			t.Errorf("%s: %d machines; %s is managed by %q and has %d addresses", run, len(v.Machines), h.Name, h.ManagedBy, len(h.Addrs))
+		}
+	}
+}
+
 func TestMistakesAreOneLine(t *testing.T) {
 	there := filepath.Join(t.TempDir(), "lab.yaml")
 	if err := os.WriteFile(there, nil, 0o600); err != nil {
@@ -306,6 +350,9 @@ func TestMistakesAreOneLine(t *testing.T) {
 		{"plain http", []string{"http://vc", "--user", "a"}, "only https"},
 		{"a password as a flag", []string{"vc", "--user", "a", "--password", "x"}, "unknown flag"},
 		{"an inventory that is there", []string{"vc", "--user", "a", "-o", there}, "never overwritten"},
+		{"an inventory to add to that is not there", []string{"vc", "--user", "a", "--into", there + "x"}, "-o writes a new one"},
+		{"an inventory in CSV to add to", []string{"vc", "--user", "a", "--into", "lab.csv"}, "name a YAML file"},
+		{"a catalogue that is none", []string{"vc", "--user", "a", "--catalog", there}, "lab.yaml"},
 		{"both kinds of trust", []string{"vc", "--user", "a", "--ca-file", "x", "--thumbprint", strings.Repeat("00", 32)}, "one of them"},
 		{"no authority in the file", []string{"vc", "--user", "a", "--ca-file", there}, "holds no certificate"},
 		{"an empty password file", []string{"vc", "--user", "a", "--password-file", there}, "is no password"},
