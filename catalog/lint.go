@@ -9,8 +9,19 @@ import (
 
 // Lint returns everything wrong with users' catalogues that are to be added to the embedded one, by file and line: the
 // problems that [Load] would refuse them for, and warnings about what is allowed and probably not meant. At most 1,000
-// errors and 1,000 warnings are returned.
-func Lint(files ...string) []Problem { return load(true, files).lint() }
+// errors and 1,000 warnings are returned. Of "built-in" and of companions, by their names, all warnings are Known; the lines of
+// the first are those of the vendor's document.
+func Lint(files ...string) []Problem {
+	own := slices.DeleteFunc(slices.Clone(files), func(name string) bool { return name == BuiltIn })
+	l := load(true, own)
+	if len(own) < len(files) {
+		l.found.files = append([]string{BuiltIn}, l.found.files...)
+		for _, r := range Default().Rows {
+			l.places[r] = place{BuiltIn, r.Origin.Line}
+		}
+	}
+	return l.lint()
+}
 
 // LintAlone does what [Lint] does for catalogues that replace the embedded one.
 func LintAlone(files ...string) []Problem { return load(false, files).lint() }
@@ -21,7 +32,11 @@ func (l *loader) lint() []Problem {
 	}
 	l.warnRepeated()
 	l.warnShadowed()
+	if l.catalog.roles != nil {
+		l.warnNeedless()
+	}
 	l.warnBroad()
+	l.warnErrata()
 	l.warnLonely()
 	l.warnUnused()
 	return l.found.sorted()
@@ -29,11 +44,17 @@ func (l *loader) lint() []Problem {
 
 // warn reports something about a row of a user's catalogue; the embedded rows are the vendor's.
 func (l *loader) warn(r *Row, column, value, text, hint string) {
-	if at, ok := l.places[r]; ok {
-		l.found.add(Problem{
-			File: at.file, Line: at.line, Column: column, Value: value, Text: text, Hint: hint, Warning: true,
-		})
+	at, ok := l.places[r]
+	if !ok {
+		return
 	}
+	known := at.file == BuiltIn || slices.Contains(Companions(), at.file)
+	if known {
+		hint = "" // nobody is to change it
+	}
+	l.found.add(Problem{
+		File: at.file, Line: at.line, Column: column, Value: value, Text: text, Hint: hint, Warning: true, Known: known,
+	})
 }
 
 // subject is what a row is about: everything but its ports and its transport.
@@ -124,6 +145,15 @@ func (l *loader) warnBroad() {
 		if r.Ports.Broad() {
 			l.warn(r, "ports", r.Ports.String(),
 				fmt.Sprintf("span more than %d ports", BroadSpan), "such a row documents, but is no evidence of need")
+		}
+	}
+}
+
+// warnErrata lists where the vendor's document contradicts itself; a user's own errata are known to him.
+func (l *loader) warnErrata() {
+	for _, r := range l.catalog.Rows {
+		if r.Erratum && l.places[r].file == BuiltIn {
+			l.warn(r, "erratum", r.ID, r.Note, "")
 		}
 	}
 }

@@ -41,6 +41,62 @@ A5,ESX 4.x,2101,TCP,dns-server,esxi,
 	}
 }
 
+func TestLintTellsWhatAWiderRowMakesNeedless(t *testing.T) {
+	for _, tt := range []struct{ what, rows, want string }{
+		{
+			"a vi-client is a client-pc",
+			"A1,ESX 4.x,1234,TCP,client-pc,esxi,target,\nA2,ESX 4.x,1234,TCP,vi-client,esxi,target,\n",
+			`warning mine.csv:3: "A2": lets pass what A1 lets pass, for the same roles or wider ones: leave it out, or say in its class when it is to be expected`,
+		},
+		{
+			"one of several roles, in a range",
+			"A1,ESX 4.x,1200-1300,TCP/UDP,vi-client|dns-server,esxi,target,\nA2,ESX 4.x,1234,UDP,dns-server,esxi,target,\n",
+			`warning mine.csv:3: "A2": lets pass what A1 lets pass, for the same roles or wider ones: leave it out, or say in its class when it is to be expected`,
+		},
+		{
+			"of two that say the same in other words, one is told",
+			"A1,ESX 4.x,1234,TCP,dns-server,esxi,target,\nA2,ESX 4.x,1234,TCP,esxi,dns-server,source,\n",
+			`warning mine.csv:2: "A1": lets pass what A2 lets pass, for the same roles or wider ones: leave it out, or say in its class when it is to be expected`,
+		},
+		{"a narrower row that says when it is expected", "A1,ESX 4.x,1234,TCP,client-pc,esxi,target,\nA2,ESX 4.x,1234,TCP,vi-client,esxi,target,always\n", ""},
+		{"only one of its ports", "A1,ESX 4.x,1234,TCP,client-pc,esxi,target,\nA2,ESX 4.x,1234-1235,TCP,vi-client,esxi,target,\n", ""},
+		{"only one of its directions", "A1,ESX 4.x,1234,TCP,client-pc,esxi,target,\nA2,ESX 4.x,1234,TCP,vi-client,esxi,either,\n", ""},
+		{"another product", "A1,ESX 3.x,1234,TCP,client-pc,esxi,target,\nA2,ESX 4.x,1234,TCP,vi-client,esxi,target,\n", ""},
+	} {
+		t.Chdir(t.TempDir())
+		if err := os.WriteFile("mine.csv", []byte("id,product,ports,transport,source,target,listener,class\n"+tt.rows), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(spelled(LintAlone("mine.csv")), "; "); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.what, got, tt.want)
+		}
+	}
+}
+
+// TestWhatIsWrongWithTheEmbeddedCataloguesIsKnown counts it: rows said twice and needless ones, broad ones, errata.
+func TestWhatIsWrongWithTheEmbeddedCataloguesIsKnown(t *testing.T) {
+	got := map[string]int{}
+	for _, name := range append(Companions(), BuiltIn) {
+		for _, p := range Lint(name) {
+			if !p.Known || !p.Warning || p.Hint != "" || p.Line == 0 || p.File != name {
+				t.Errorf("%+v", p)
+			}
+			for kind, words := range map[string]string{"twice": "says what", "needless": "lets pass", "broad": "span more", "within": "lie within", "alone": "no other row"} {
+				if strings.Contains(p.Text, words) {
+					got[kind]++
+				}
+			}
+			if p.Column == "erratum" {
+				got["erratum"]++
+			}
+		}
+	}
+	want := map[string]int{"twice": 5, "needless": 26, "broad": 6, "within": 1, "alone": 1, "erratum": 34}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("got the counts with +, want those with -:\n%s", diff)
+	}
+}
+
 func TestLintAloneKnowsNoEmbeddedRows(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "mine.csv")
 	if err := os.WriteFile(file, []byte(goodHeader+"R100,ESX 4.x,902,UDP,hypervisor-host,vcenter-server\n"), 0o600); err != nil {

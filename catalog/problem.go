@@ -17,6 +17,7 @@ type Problem struct {
 	Text    string // what is wrong
 	Hint    string // what would be right; may be empty
 	Warning bool   // the catalogue is usable all the same
+	Known   bool   // of a catalogue that comes with flowvet, which is as it is on purpose: the vendor's, or its sources'
 }
 
 // Error returns the problem as one line: file:line: column "ports": "0": a port is 1-65535.

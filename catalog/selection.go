@@ -17,14 +17,14 @@ type Selection struct {
 	Sources []SourceInfo // that the rows are of
 }
 
-// builtinName is what the embedded catalogue of the vendor's document is called.
-const builtinName = "built-in"
+// BuiltIn is what the embedded catalogue of the vendor's document is called.
+const BuiltIn = "built-in"
 
 // Select returns what a name stands for: the built-in catalogue, one that comes along ("vsphere7", "vSphere-7"), a file, or
 // a product with its version ("ESX 4.1", "ESX-4.x"). A product's rows are those of the built-in catalogue (unless builtin is
 // false) and of the files; where these do not know the version, those of the first catalogue that comes along and does.
 func Select(builtin bool, files []string, name string) (Selection, error) {
-	if squash(name) == squash(builtinName) {
+	if squash(name) == squash(BuiltIn) {
 		c := Default()
 		return Selection{name, c, c.Rows, c.Sources}, nil
 	}
@@ -98,7 +98,7 @@ func (c *Catalog) selectDeployed(name string) (Selection, error) {
 	if err != nil {
 		var dashed error
 		if d, dashed = c.Deployed(strings.ReplaceAll(name, "-", " ")); dashed != nil {
-			return Selection{}, fmt.Errorf("%w; nor is it a file, or one of %s, %s", err, builtinName, strings.Join(Companions(), ", "))
+			return Selection{}, fmt.Errorf("%w; nor is it a file, or one of %s, %s", err, BuiltIn, strings.Join(Companions(), ", "))
 		}
 	}
 	s := Selection{Name: name, Catalog: c}
@@ -132,7 +132,7 @@ func (l *loader) sourcesOf(rows []*Row) []SourceInfo {
 	return slices.DeleteFunc(slices.Clone(l.catalog.Sources), func(s SourceInfo) bool {
 		return !slices.ContainsFunc(rows, func(r *Row) bool {
 			at, ofFile := l.places[r]
-			return ofFile && at.file == s.Name || !ofFile && s.Name == builtinName
+			return ofFile && at.file == s.Name || !ofFile && s.Name == BuiltIn
 		})
 	})
 }

@@ -11,14 +11,15 @@ import (
 )
 
 const catalogUsage = `Usage: flowvet catalog [FLAGS] [QUERY...]
-       flowvet catalog lint [--no-builtin] FILE...
+       flowvet catalog lint [--no-builtin] [FILE...]
        flowvet catalog diff [FLAGS] BEFORE AFTER
        flowvet catalog export --format FORMAT [FLAGS] [QUERY...]
 
 Says what is documented. A query is a port (902, 902/udp), a row (R100), a role, a product, or several of them: what
 fits all of them is listed; no query lists everything. Where the document contradicts itself, the row says how.
 
-lint checks catalogues of your own. Exit status: 0 good, 1 findings, 2 unusable. diff says what an upgrade changes in the
+lint checks catalogues of your own: rows said twice, rows that another makes needless, broad ones, unknown roles. Of those that
+come along (by name; without a file, all) it lists what is known. Exit status: 0 good, 1 findings, 2 unusable. diff says what an upgrade changes in the
 firewall, export writes rows as CSV, JSON, Markdown, MUD and OSCAL; flowvet catalog diff --help and export --help say more.
 
 Examples:
@@ -159,23 +160,34 @@ func (p *program) lintCatalogs(args []string) (int, error) {
 	if err != nil {
 		return statusGood, err
 	}
-	if len(files) == 0 {
-		return statusUsage, usagef("catalog lint: no catalogue named")
+	var problems []catalog.Problem
+	switch {
+	case len(files) == 0:
+		files = append([]string{catalog.BuiltIn}, catalog.Companions()...)
+		for _, name := range files { // each by itself, as it is used
+			problems = append(problems, catalog.Lint(name)...)
+		}
+	case noBuiltin:
+		problems = catalog.LintAlone(files...)
+	default:
+		problems = catalog.Lint(files...)
 	}
-	lint := catalog.Lint
-	if noBuiltin {
-		lint = catalog.LintAlone
-	}
-	status := statusGood
-	for _, problem := range lint(files...) {
-		fmt.Fprintln(p.stdout, shown(problem.Error()))
-		if !problem.Warning {
+	status, known := statusGood, 0
+	for _, problem := range problems {
+		mark := ""
+		switch {
+		case problem.Known:
+			mark = "known: "
+			known++
+		case problem.Warning:
+			status = max(status, statusFindings)
+		default:
 			status = statusUsage
 		}
-		status = max(status, statusFindings)
+		fmt.Fprintln(p.stdout, mark+shown(problem.Error()))
 	}
 	if status == statusGood {
-		fmt.Fprintf(p.stdout, "%s: good\n", report.Terminal(strings.Join(files, ", ")))
+		fmt.Fprintf(p.stdout, "%s: good%s\n", report.Terminal(strings.Join(files, ", ")), when(known > 0, ", but for "+count(known, "known finding")))
 	}
 	return status, nil
 }
