@@ -81,6 +81,10 @@ type judged struct {
 		Port                                                  uint16
 		Initiator, Responder                                  struct{ Address string }
 	}
+	OutOfScope []struct {
+		Transport string
+		Port      uint16
+	} `json:"out_of_scope"`
 	Expectations []struct {
 		ID, Verdict, Bucket, Coverage string
 		Reason                        *struct{ Code string }
