@@ -4,6 +4,7 @@ import (
 	"embed"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // companions are catalogues that come along and are not in use unless they are named: what the vendor's document leaves
@@ -28,6 +29,25 @@ func Companions() []string {
 	slices.Sort(names)
 	return names
 }
+
+// CompanionFor returns the name of the first companion that covers a deployed version; empty where none does.
+func CompanionFor(d Deployed) string {
+	for i, c := range companionsRead() {
+		if c.Known(d) {
+			return Companions()[i]
+		}
+	}
+	return ""
+}
+
+// companionsRead returns each companion by itself, in the order of their names. They are read once.
+var companionsRead = sync.OnceValue(func() []*Catalog {
+	var all []*Catalog
+	for _, name := range Companions() {
+		all = append(all, load(false, []string{name}).catalog)
+	}
+	return all
+})
 
 // companionData returns the content of the companion of that name.
 func companionData(name string) ([]byte, bool) {

@@ -29,6 +29,17 @@ func TestCompanionsCanBeUsedTogether(t *testing.T) {
 	}
 }
 
+func TestTheCompanionForAVersionIsKnown(t *testing.T) {
+	for text, want := range map[string]string{
+		"ESXi 5.5": "vsphere5", "vCenter 6.7": "vsphere6", "ESXi 7.0": "vsphere7", "ESXi 8.0": "vsphere8", "ESXi 9.0": "", "ESX 5.5": "",
+	} {
+		d, err := Default().Deployed(text)
+		if got := CompanionFor(d); err != nil || got != want {
+			t.Errorf("%s: %q (%v), want %q", text, got, err, want)
+		}
+	}
+}
+
 func TestNoCompanionIsInUseUnlessItIsNamed(t *testing.T) {
 	for _, r := range Default().Rows {
 		if r.Origin.Unofficial || r.Citation != "" {

@@ -13,8 +13,12 @@ func (k *checker) warn(d draft) {
 		what := "machine " + display(m.Name)
 		for j, p := range m.Products {
 			if !k.words.catalog.Known(p) {
+				remedy := ""
+				if companion := catalog.CompanionFor(p); companion != "" {
+					remedy = ": --catalog " + companion + " covers it, unofficially"
+				}
 				k.warnf(d.machines[i].products[j].line,
-					"%s: no catalogue in use covers %s: its traffic is judged by the product's other versions, version-unverified", what, p)
+					"%s: no catalogue in use covers %s: its traffic is judged by the product's other versions, version-unverified%s", what, p, remedy)
 			}
 		}
 		roles := k.v.Roles(m)
