@@ -18,9 +18,10 @@ const catalogUsage = `Usage: flowvet catalog [FLAGS] [QUERY...]
 Says what is documented. A query is a port (902, 902/udp), a row (R100), a role, a product, or several of them: what
 fits all of them is listed; no query lists everything. Where the document contradicts itself, the row says how.
 
-lint checks catalogues of your own: rows said twice, rows that another makes needless, broad ones, unknown roles. Of those that
-come along (by name; without a file, all) it lists what is known. Exit status: 0 good, 1 findings, 2 unusable. diff says what an upgrade changes in the
-firewall, export writes rows as CSV, JSON, Markdown, MUD and OSCAL; flowvet catalog diff --help and export --help say more.
+lint checks catalogues of your own: rows said twice, rows that another makes needless, broad ones, unknown roles. Of
+those that come along (by name; without a file, all) it lists what is known. Exit status: 0 good, 1 findings, 2 unusable.
+diff says what an upgrade changes in the firewall, export writes rows as CSV, JSON, Markdown, MUD and OSCAL: flowvet
+catalog diff --help and flowvet catalog export --help say more.
 
 Examples:
   flowvet catalog 902/udp
