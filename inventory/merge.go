@@ -145,7 +145,7 @@ func (g *merger) guess(all []*imported) {
 	for _, m := range all {
 		own, _ := g.find(m)
 		switch {
-		case !m.spare || own != nil:
+		case own != nil || g.spare[strings.ToLower(m.name.text)] != m:
 		case m.guess == "":
 			unknown++
 		default:
@@ -347,9 +347,9 @@ func (g *merger) address(m *member, a importedAddr) {
 func (g *merger) plane(m *member, own *memberAddr, a importedAddr) {
 	switch {
 	case !a.plane.given() || own.plane.text == a.plane.text:
-	case own.plane.given():
+	case a.guessed && (own.plane.given() || !own.fresh):
+	case own.plane.given() && !own.guessed:
 		g.conflict(fmt.Sprintf("address %s of machine %s: plane", own.addr, display(m.name.text)), own.plane, a.plane)
-	case a.guessed && !own.fresh:
 	default:
 		own.plane, own.note, own.guessed = a.plane, a.note, a.guessed
 		own.plane.fresh = true

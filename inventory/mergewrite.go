@@ -117,6 +117,9 @@ func inBrackets(fresh []*member) []string {
 	return list
 }
 
+// guessMark stands behind the name of a machine that is guessed.
+const guessMark = "  # a guess: "
+
 // guesses writes what is only guessed as comments: without the # each is a machine. What stands there already is not
 // written again.
 func (d *document) guesses(list []*imported, after, indent int) {
@@ -128,10 +131,11 @@ func (d *document) guesses(list []*imported, after, indent int) {
 		}
 		text := d.blockText([]*member{own}, 0)
 		first, _, _ := strings.Cut(text, d.newline)
-		if bytes.Contains(d.text, []byte("# "+margin+first+d.newline)) {
+		first = "# " + margin + first
+		if bytes.Contains(d.text, []byte(first+d.newline)) || bytes.Contains(d.text, []byte(first+guessMark)) {
 			continue
 		}
-		d.line(after, 0, "# "+margin+first+"  # a guess: "+comment(m.guess))
+		d.line(after, 0, first+guessMark+comment(m.guess))
 		_, rest, _ := strings.Cut(text, d.newline)
 		for line := range strings.Lines(rest) {
 			d.line(after, 0, "# "+margin+strings.TrimSuffix(line, d.newline))

@@ -107,17 +107,23 @@ func (w *Workbook) read(part string, f func(xml.Token) error) error {
 	defer body.Close()
 	source := &bounded{in: body, workbook: w, packed: int64(file.CompressedSize64)}
 	in := xml.NewDecoder(source)
-	for {
+	for depth := 0; ; {
 		source.token = 0
 		token, err := in.RawToken()
 		var over *limitError
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF) && depth == 0:
 			return nil
 		case errors.As(err, &over):
 			return over
 		case err != nil:
 			return fmt.Errorf("part %q is damaged: %s", part, oneLine(err))
+		}
+		switch token.(type) {
+		case xml.StartElement:
+			depth++
+		case xml.EndElement:
+			depth--
 		}
 		if err := f(token); err != nil {
 			return err
