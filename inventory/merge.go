@@ -45,8 +45,8 @@ func (c Conflict) String() string {
 // does not say. Nothing in it is changed, moved or taken away, comments included; where a source says otherwise, that is
 // a Conflict. Base may be empty. The same sources merged once more add nothing.
 //
-// A machine is the one with the same name, else the one with one of its addresses. Names are the same that differ in case
-// only, or of which one is the other without its domain.
+// A machine is the one with the same name, or with one of its addresses where one of both names says nothing but that.
+// Names are the same that differ in case only, or of which one is the other without its domain.
 //
 // The error is [Problems] where the inventory cannot be used, or is written in a way that cannot be added to.
 func Merge(name string, base []byte, sources []*Source, c *catalog.Catalog) (*Merged, error) {

@@ -16,8 +16,8 @@ const inventoryUsage = `Usage: flowvet inventory suggest [FLAGS] FILE|FOLDER|-..
 suggest infers from captures which address plays which role, each with its evidence in words, and writes an inventory
 ready to edit. Nothing is inferred from a packet that nobody answered.
 
-import makes an inventory of what is written down elsewhere already, or adds to the one you have; see
-flowvet inventory import --help.
+import makes an inventory of what is written down elsewhere already (RVTools, CSV, /etc/hosts, Ansible), or adds to the
+one you have; see flowvet inventory import --help. Exit status: 0 good, 1 something contradicts, 2 unusable.
 
 lint checks inventories. Exit status: 0 good, 1 warnings, 2 unusable.
 
@@ -26,8 +26,8 @@ Examples:
       a first inventory of what the capture shows
   flowvet inventory suggest monday/ tuesday.pcapng
       from many captures, to read on the screen
-  flowvet inventory import /etc/hosts --into lab.yaml
-      add the machines that lab.yaml does not have
+  flowvet inventory import RVTools_export_all.xlsx --into lab.yaml
+      add what lab.yaml does not have; also from CSV, /etc/hosts, Ansible and captures with names
   flowvet inventory lint lab.yaml
       is it well-formed, are its roles and products known?
 `

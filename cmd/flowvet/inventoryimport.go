@@ -32,9 +32,9 @@ What a machine does is taken from the file only where it knows. What its name, o
 marked as a guess: planes by a comment, machines as a whole behind a #.
 
 With --into nothing that stands in the inventory is changed, moved or taken away, comments included: machines it does
-not have are added, and to those it has, what it does not say. A machine is the one with the same name, else the one
-with one of its addresses. Where a file says otherwise than the inventory, or than a file before it, both values are
-listed with their places, and what was there first stays.
+not have are added, and to those it has, what it does not say. A machine is known by its name, with or without domain;
+one address under two names is a contradiction. Where a file says otherwise than the inventory, or than a file before
+it, both values are listed with their places, and what was there first stays.
 
 Exit status: 0 all fits together, 1 something contradicts (it is listed, the rest is written), 2 a file cannot be used
 and nothing is written.
