@@ -118,6 +118,8 @@ const (
 	QuotedAdmin                   // an ICMP administratively-prohibited quotes a packet of this side
 	QuotedHost                    // an ICMP host, network or protocol unreachable quotes a packet of this side
 	QuotedSYN                     // a quote of this side shows a SYN without ACK
+	Recorded                      // a flow record tells of this side, and not only its own packets
+	Sampled                       // so does one of an exporter that looks at some packets only
 )
 
 // Quoted is every sign that an ICMP unreachable quoted the side.
@@ -203,17 +205,18 @@ type Stats struct {
 	Evictions        uint64 // how often a full table made room
 	FoldedFlows      uint64 // flows evicted into Table.Folded
 	FoldedPackets    uint64 // their packets, which are counted in Flowed
+	Records          RecordStats
 	SecondsJoined    uint64 // how often a flow lost its seconds but for the first and last: more than RunsPerFlow
 	PairsRefused     uint64 // packets whose pair found no room in Table.Others
 }
 
-// Balanced reports whether every packet read is accounted for.
+// Balanced reports whether every packet read, and every flow record, is accounted for.
 func (s *Stats) Balanced() bool {
 	sum := s.Flowed
 	for _, n := range s.Skipped {
 		sum += n
 	}
-	return sum == s.Read
+	return sum == s.Read && s.Records.Balanced()
 }
 
 // Interface is one interface of a capture file. Strings come from the file and are hostile.
@@ -254,7 +257,7 @@ func (d *Damage) Error() string {
 // Capture is what one input showed, and what is known of where and when it was taken.
 type Capture struct {
 	Name        string // as given, or the path found in a folder; "-" for standard input; hostile
-	Format      string // "pcap", "pcapng", "live"; "flows" of a flows file that cannot be read
+	Format      string // "pcap", "pcapng", "live"; "zeek", "eve", "netflow" of flow records; "flows" of a flows file that cannot be read
 	Compression string // "gzip", "zstd", "xz"; empty: none
 	Size        int64  // bytes of the file read: up to where it ended early, where it did
 	Expanded    int64  // bytes they expanded to; valid iff Compression is not empty

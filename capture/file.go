@@ -16,7 +16,7 @@ import (
 // Input is a capture that was recognised, and not yet read.
 type Input struct {
 	Name        string   // as given, or the path found in a folder; "-" for standard input; hostile
-	Format      string   // "pcap", "pcapng" or "flows"
+	Format      string   // "pcap", "pcapng", "flows", "zeek" or "eve"
 	Compression string   // "gzip", "zstd", "xz"; empty: none
 	Size        int64    // bytes; -1 where it is not known: standard input, a pipe, a device
 	Notes       []string // what a person should know of it: given twice, what else lies in its folder; hostile

@@ -243,8 +243,8 @@ func readSet[T uint16 | uint32](d *decoder, limit int, read func() T) []T {
 
 // signsKnown are all the signs there are, signsQuoted those that come from quotes and not from packets of the side.
 const (
-	signsKnown  = 1<<13 - 1
-	signsQuoted = signsKnown &^ (QuotedPort - 1)
+	signsKnown  = 1<<15 - 1
+	signsQuoted = Quoted | QuotedSYN
 )
 
 // side reads one side.

@@ -98,6 +98,7 @@ func statsCounters(s *Stats) map[string]*uint64 {
 	for _, why := range Skips() {
 		counters["skipped:"+why.String()] = &s.Skipped[why]
 	}
+	maps.Copy(counters, s.Records.counters())
 	return counters
 }
 

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"flowvet/capture/flowrecord"
 )
 
 // flowsOf writes a flows file.
@@ -122,6 +124,11 @@ func everything() (*Capture, Side) {
 	stats.Read = stats.Flowed
 	for _, n := range stats.Skipped {
 		stats.Read += n
+	}
+	stats.Records.Skipped[flowrecord.Kept] = 0
+	stats.Records.Read = stats.Records.Kept
+	for _, n := range stats.Records.Skipped {
+		stats.Records.Read += n
 	}
 	evicted.Flows, evicted.Packets = stats.FoldedFlows, stats.FoldedPackets
 	event.Kind, event.Interface, event.Ref.File, event.Addr = GratuitousARP, 0, 0, netip.MustParseAddr("10.0.0.9")

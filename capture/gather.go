@@ -20,6 +20,9 @@ type Options struct {
 	MaxFlows int
 	Pool     *Pool
 	Keep     func(netip.Addr) bool
+	// Exports, if there are any, says that captures hold export datagrams of NetFlow or IPFIX to these UDP ports: what they tell of
+	// is read, and not the frames.
+	Exports []uint16
 	// Segments tells the same addresses in different VLANs apart: Table.Segments.
 	Segments bool
 	// Progress, if not nil, is told now and then how much has been read, from the goroutine that reads.

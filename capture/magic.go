@@ -95,6 +95,9 @@ func recognise(head []byte, complete bool) kind {
 	if k := recogniseFlows(head); k.known {
 		return k
 	}
+	if k := recogniseRecords(head); k.known || k.format != "" {
+		return k
+	}
 	for magic, compression := range compressions() {
 		if bytes.HasPrefix(head, []byte(magic)) {
 			return kind{compression: compression, known: true}
@@ -182,4 +185,25 @@ func isERF(head []byte) bool {
 	length := binary.BigEndian.Uint16(head[10:12])
 	wire := binary.BigEndian.Uint16(head[14:16])
 	return seconds > year2000 && seconds < year2100 && recordType >= 1 && recordType <= 48 && length >= header && wire > 0
+}
+
+// recogniseRecords knows logs of flow records by how their first line begins. A Zeek log in tab-separated values says in its
+// header which log it is; other lines are JSON objects with the fields that only such a log has.
+func recogniseRecords(head []byte) kind {
+	first, _, _ := bytes.Cut(head, []byte("\n"))
+	switch {
+	case bytes.HasPrefix(head, []byte("#separator ")):
+		_, path, _ := bytes.Cut(head, []byte("\n#path"))
+		path, _, whole := bytes.Cut(path, []byte("\n"))
+		if name := bytes.TrimSpace(path); whole && string(name) != "conn" {
+			return kind{reason: fmt.Sprintf("a log of Zeek's, of %.20q", name), hint: "conn.log is the one that tells of flows", known: true}
+		}
+		return kind{format: formatZeek, known: whole}
+	case len(first) == 0 || first[0] != '{':
+	case bytes.Contains(first, []byte(`"event_type"`)) && bytes.Contains(first, []byte(`"timestamp"`)):
+		return kind{format: formatEVE, known: true}
+	case bytes.Contains(first, []byte(`"id.orig_h"`)) && bytes.Contains(first, []byte(`"proto"`)):
+		return kind{format: formatZeek, known: true}
+	}
+	return kind{}
 }

@@ -50,7 +50,7 @@ func shareOf(inputs []*Input, workers int) int64 {
 
 // places returns where an input may be cut into parts of that many bytes or less.
 func (in *Input) places(share int64) (near []int64) {
-	if in.Compression != "" || in.Format == FormatFlows || in.stream != nil {
+	if in.Compression != "" || !in.HoldsFrames() || in.stream != nil {
 		return nil
 	}
 	parts := (in.Size + share - 1) / share
@@ -105,7 +105,7 @@ func (p *Plan) Captures() []*Capture {
 
 // divide prepares parts of a file that begin near the places given.
 func (x *reading) divide(near []int64, spare *Pool) {
-	if x.source == nil || x.from == nil || !x.from.whole {
+	if x.source == nil || x.from == nil || !x.from.whole || len(x.options.Exports) > 0 {
 		return
 	}
 	file, size := x.from.file, x.stream.size

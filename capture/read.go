@@ -110,7 +110,7 @@ func (c *Capture) reading(s *stream, opt Options) *reading {
 		x.gatherer.sampler.most = c.sampled
 	}
 	switch c.Format {
-	case FormatFlows:
+	case FormatFlows, formatZeek, formatEVE:
 	case formatPcapng:
 		x.source = newPcapngReader(s)
 	default:
@@ -141,7 +141,14 @@ func (x *reading) lead(ctx context.Context) {
 		})
 		return
 	}
-	x.run(ctx, x.end(0))
+	switch {
+	case x.capture.FlowRecords():
+		x.err = x.readRecords(ctx)
+	case len(x.options.Exports) > 0:
+		x.err = x.readExports(ctx)
+	default:
+		x.run(ctx, x.end(0))
+	}
 }
 
 // end returns where reading has to stop before a part; 0: nowhere.
@@ -198,7 +205,7 @@ func (x *reading) finish(ctx context.Context) *Capture {
 // conclude fills in what is known at the end.
 func (x *reading) conclude(ctx context.Context) {
 	c, s, g := x.capture, x.stream, x.gatherer
-	if x.source != nil {
+	if x.source != nil || c.FlowRecords() {
 		c.First, c.Last = g.interval()
 	}
 	if r, ok := x.source.(*pcapngReader); ok {
@@ -209,7 +216,9 @@ func (x *reading) conclude(ctx context.Context) {
 		x.err = s.shrunk()
 	}
 	x.damages(ctx)
-	c.Interfaces = s.interfaces
+	if !c.FlowRecords() {
+		c.Interfaces = s.interfaces
+	}
 	c.Digest, c.Sample = g.digest, g.sampler.sample()
 	c.Table = g.finish()
 	c.Table.Stats.OverlongRecords += s.overlong

@@ -243,6 +243,7 @@ func (s *Stats) Merge(u *Stats) {
 	s.FoldedPackets += u.FoldedPackets
 	s.PairsRefused += u.PairsRefused
 	s.SecondsJoined += u.SecondsJoined
+	s.Records.merge(&u.Records)
 	for k, n := range u.EtherTypes {
 		count(&s.EtherTypes, k, n)
 	}

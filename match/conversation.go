@@ -67,6 +67,7 @@ func (c *conv) sum(f *capture.Flow, i, r *capture.Side) {
 		if s.Packets == 0 {
 			continue
 		}
+		c.Qualifiers |= secondHand(s)
 		if c.Sent.Packets+c.Received.Packets == 0 {
 			c.First, c.Last = s.First, s.Last
 		}
@@ -92,6 +93,17 @@ func (c *conv) sum(f *capture.Flow, i, r *capture.Side) {
 			c.VLANs = slices.Insert(c.VLANs, at, v)
 		}
 	}
+}
+
+// secondHand returns the marks of what flow records tell.
+func secondHand(s *capture.Side) (q Qualifiers) {
+	if has(s, capture.Recorded) {
+		q |= FlowRecords
+	}
+	if has(s, capture.Sampled) {
+		q |= SampledRecords
+	}
+	return q
 }
 
 // deciding keeps the best basis of the flows, and its packet.

@@ -42,7 +42,9 @@ func (j *judge) newPoint(c *capture.Capture, g *Grounds) *point {
 	p.witness(c.Table, g)
 	p.silent = without(p.silences(), blind(c.Gaps))
 	p.info.AckedUnseen, p.info.HalfCapture = p.seen.loss.unseen(), p.seen.loss.half()
-	p.info.FilterSuspected = suspectFilter(&c.Table.Stats, &p.seen.only)
+	if !p.info.FlowRecords {
+		p.info.FilterSuspected = suspectFilter(&c.Table.Stats, &p.seen.only)
+	}
 	return p
 }
 
@@ -87,6 +89,7 @@ func captureInfo(c *capture.Capture) CaptureInfo {
 		Duplicates: c.Table.Stats.Duplicates, Removed: c.Table.Stats.Skipped[capture.IgnoredDuplicate],
 		Gaps: c.Gaps, Names: c.Names, Named: c.Named, Comments: c.Comments, Commented: c.Commented,
 	}
+	info.FlowRecords, info.Records = c.FlowRecords(), c.Table.Stats.Records
 	info.Folded.Flows, info.Folded.Packets = c.Table.Stats.FoldedFlows, c.Table.Stats.FoldedPackets
 	info.SecondsJoined = c.Table.Stats.SecondsJoined
 	for _, i := range c.Interfaces {
@@ -218,6 +221,7 @@ type sight struct {
 
 // reasonOrder ranks reason codes: a point whose reason comes later had fewer faults.
 var reasonOrder = []string{
+	"sampled", "flow-records",
 	"window-not-covered", "window-too-short", "capture-filter", "filter-suspected", "no-witness-source",
 	"no-witness-target", "no-witness-pair", "no-witness-plane", "half-capture", "drops", "snaplen",
 	"interval-unknown",
@@ -240,6 +244,9 @@ func (j *judge) look(points []*point, row *catalog.Row, src, dst *inventory.Mach
 func rankReason(r Reason) int { return slices.Index(reasonOrder, r.Code) }
 
 func (j *judge) lookFrom(p *point, row *catalog.Row, src, dst *inventory.Machine, w Window, need time.Duration) sight {
+	if r, bad := p.secondHand(); bad {
+		return sight{reason: r}
+	}
 	if r, bad := p.timeReason(w, need); bad {
 		return sight{reason: r}
 	}
@@ -257,6 +264,24 @@ func (j *judge) lookFrom(p *point, row *catalog.Row, src, dst *inventory.Machine
 		s.level, s.reason = CoverageLikely, r
 	}
 	return s
+}
+
+// secondHand says why flow records prove no absence: what was never sampled has no record, nor has what was lost on its way, or
+// still went on when the records ended.
+func (p *point) secondHand() (Reason, bool) {
+	switch {
+	case !p.info.FlowRecords:
+		return Reason{}, false
+	case p.info.Records.Sampled > 0:
+		return Reason{
+			"sampled", p.info.Name + " holds flow records of sampled packets: what was not picked has none",
+			"capture packets where the two can be seen, or let the exporter look at every packet",
+		}, true
+	}
+	return Reason{
+		"flow-records", p.info.Name + " holds flow records, which are written when a flow is over: what has none may have been there",
+		"capture packets where the two can be seen",
+	}, true
 }
 
 // timeReason says why the window, or the capture itself, is no time in which absence could be said.

@@ -275,6 +275,7 @@ func mergeGroups(all []sorted) []sorted {
 			continue
 		}
 		first.absorb(&c.Conversation)
+		first.Qualifiers |= c.Qualifiers & (FlowRecords | SampledRecords)
 	}
 	for _, c := range at {
 		slices.SortFunc(c.Groups, netip.Addr.Compare)

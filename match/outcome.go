@@ -24,6 +24,9 @@ type seen struct {
 
 // happened reads a flow whose initiator is i and whose responder is r.
 func happened(proto capture.Proto, i, r *capture.Side, s seen) happening {
+	if has(i, capture.Recorded) || has(r, capture.Recorded) {
+		s.reverse = false // what a record does not tell of may have been there: nothing is unanswered
+	}
 	if proto == capture.TCP {
 		return happenedTCP(i, r, s)
 	}
@@ -91,6 +94,9 @@ func unansweredSYN(i, r *capture.Side, s seen) happening {
 		return happening{outcome: Success, detail: "inferred"}
 	case has(i, capture.Quoted):
 		return happening{outcome: Refused, detail: quotedBy(i)}
+	}
+	if has(r, capture.Recorded) {
+		return happening{outcome: Pending} // answered, by what is not told
 	}
 	// A bare ACK in answer to a SYN (RFC 5961) is no connection, though it shows the direction.
 	s.reverse = s.reverse || r.Packets > 0

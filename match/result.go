@@ -178,13 +178,15 @@ const (
 	DocumentDisputed
 	Companion
 	ForeignSegment
+	FlowRecords    // seen in flow records, and perhaps not in packets
+	SampledRecords // of these, by an exporter that looks at some packets only
 	qualifiersEnd
 )
 
 var qualifierNames = [...]string{
 	"client-assumed", "insecure", "direction-inferred", "undirected", "version-unverified", "outside-window",
 	"other-plane", "scan-like", "role-inferred", "document-disputed", "companion",
-	"foreign-segment",
+	"foreign-segment", "flow-records", "sampled",
 }
 
 // Names returns the stable names of the set, in a fixed order.
@@ -451,8 +453,10 @@ type CaptureInfo struct {
 	Comments        []string
 	Named           uint64 // names and comments in the file, also those that were not kept
 	Commented       uint64
-	Folded          FlowCount // what of it the flow table had no room for
-	SecondsJoined   uint64    // how often it had no room for when a flow was silent
+	Records         capture.RecordStats // valid iff FlowRecords
+	FlowRecords     bool                // it tells what somebody else counted
+	Folded          FlowCount           // what of it the flow table had no room for
+	SecondsJoined   uint64              // how often it had no room for when a flow was silent
 }
 
 // FlowCount is an amount of flows.

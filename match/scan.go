@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+
+	"flowvet/capture"
 )
 
 // scanSlot is the length of the fixed slots of the capture's clock in which a scan is counted, in seconds; scanTargets is
@@ -54,7 +56,7 @@ func (w *crowd) add(s sorted) {
 	w.members = append(w.members, s)
 	w.all.add(&f.Conversation)
 	if !w.scans {
-		w.scans = w.crosses(&f.Conversation)
+		w.scans = w.crosses(&f.Finding)
 	}
 	if w.scans && len(w.members) >= w.least+2*MaxScanMembers {
 		w.trim()
@@ -62,9 +64,9 @@ func (w *crowd) add(s sorted) {
 }
 
 // crosses reports whether a conversation makes its initiator one who scans: some slot now holds enough ports or hosts.
-func (w *crowd) crosses(c *Conversation) bool {
+func (w *crowd) crosses(c *Finding) bool {
 	last := int64(-1 << 62)
-	for _, r := range c.Seconds {
+	for _, r := range c.tried() {
 		for slot := max(floorDiv(r.First, scanSlot), last+1); slot <= floorDiv(r.Last, scanSlot); slot++ {
 			last = slot
 			in := w.slots[slot]
@@ -72,7 +74,7 @@ func (w *crowd) crosses(c *Conversation) bool {
 				in = newTargets()
 				w.slots[slot] = in
 			}
-			in.add(c)
+			in.add(&c.Conversation)
 			if len(in.hosts) >= scanTargets || len(in.ports) >= scanTargets {
 				w.slots = nil
 				return true
@@ -80,6 +82,15 @@ func (w *crowd) crosses(c *Conversation) bool {
 		}
 	}
 	return false
+}
+
+// tried returns the seconds in which a conversation was tried. Of one that flow records tell of, only the first is sure, and a
+// record can claim a century.
+func (c *Finding) tried() capture.Seconds {
+	if len(c.Seconds) > 0 && c.Qualifiers.Has(FlowRecords) {
+		return capture.Seconds{{First: c.Seconds[0].First, Last: c.Seconds[0].First}}
+	}
+	return c.Seconds
 }
 
 func floorDiv(a, b int64) int64 {

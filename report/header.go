@@ -81,7 +81,7 @@ func (t *teller) captureTotal() string {
 
 // remarkable reports whether a capture supports less than a whole one would.
 func remarkable(c *match.CaptureInfo) bool {
-	return c.Damage != nil || c.Shift != 0 || duplicated(c) >= leastDuplicates || c.Interrupted || c.HalfCapture || c.FilterSuspected != "" || c.Filter != "" || c.Drops > 0 || len(c.Gaps) > 0
+	return c.FlowRecords || c.Damage != nil || c.Shift != 0 || duplicated(c) >= leastDuplicates || c.Interrupted || c.HalfCapture || c.FilterSuspected != "" || c.Filter != "" || c.Drops > 0 || len(c.Gaps) > 0
 }
 
 func (h *facts) capture(c *match.CaptureInfo) {
@@ -91,6 +91,7 @@ func (h *facts) capture(c *match.CaptureInfo) {
 	}
 	h.add("capture", span{Terminal(c.Name), strong}, text(line))
 	h.add("", span{strings.Join(lossAndFilter(c), "; "), quiet})
+	h.recorded(c)
 	if c.SHA256 != "" {
 		h.add("", span{"sha256 " + c.SHA256, quiet})
 	}
@@ -109,6 +110,9 @@ func (h *facts) capture(c *match.CaptureInfo) {
 
 // lossAndFilter says what is known of what the capture does not hold.
 func lossAndFilter(c *match.CaptureInfo) []string {
+	if c.FlowRecords {
+		return recordLoss(c)
+	}
 	loss := "drops not recorded"
 	if c.DropsRecorded {
 		loss = fmt.Sprintf("%d dropped of %d received", c.Drops, c.Received)

@@ -62,7 +62,7 @@ func jsonCaptureOf(c *match.CaptureInfo) jsonCapture {
 		HalfCapture: c.HalfCapture, FilterSuspected: c.FilterSuspected, Interrupted: c.Interrupted,
 		Compression: c.Compression, Expanded: c.Expanded, Shift: time.Duration(c.Shift).Seconds(), Duplicates: c.Duplicates,
 		Damages: each(c.Damages, jsonDamageOf), Gaps: each(c.Gaps, jsonGapOf), Comments: list(c.Comments), Commented: c.Commented,
-		Names: each(c.Names, jsonNameOf), Named: c.Named,
+		Names: each(c.Names, jsonNameOf), Named: c.Named, Records: jsonRecordsOf(&c.Records, c.FlowRecords),
 	}
 	if c.Packets > 0 {
 		j.First, j.Last = instantExact(c.First), instantExact(c.Last)

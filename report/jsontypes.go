@@ -65,6 +65,7 @@ type jsonCapture struct {
 	Expanded        int64           `json:"expanded_bytes,omitempty"`
 	Shift           float64         `json:"shift_seconds,omitempty"`
 	Packets         uint64          `json:"packets"`
+	Records         *jsonRecords    `json:"flow_records,omitempty"`
 	First           string          `json:"first,omitempty"`
 	Last            string          `json:"last,omitempty"`
 	Interfaces      []jsonInterface `json:"interfaces"`

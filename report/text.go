@@ -283,6 +283,9 @@ func balance(s *capture.Stats) span {
 		judged += fmt.Sprintf(" + %d folded", s.FoldedPackets)
 	}
 	line := fmt.Sprintf("packets: %d read = %s + %s + %s", s.Read, judged, sumOf(ignored, "ignored"), sumOf(undecodable, "undecodable"))
+	if s.Records.Read > 0 {
+		line += "; " + RecordBalance(&s.Records)
+	}
 	if s.Balanced() {
 		return text(line)
 	}

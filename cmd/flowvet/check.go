@@ -17,7 +17,7 @@ import (
 const checkUsage = `Usage: flowvet check [FLAGS] FILE|FOLDER|-...
 
 Judges captures (pcap, pcapng, compressed or not, or what flowvet record kept of them; a folder is read recursively, - is
-standard input) against the documented ports, and prints what is undocumented, what was expected but absent, what could
+standard input) and flow records (Zeek's conn.log, Suricata's eve.json, with --exports NetFlow and IPFIX) against the documented ports, and prints what is undocumented, what was expected but absent, what could
 not be judged, and what is documented.
 
 Without --inventory the roles are inferred from the captures themselves: a first look, never a pass (exit status 3).
@@ -39,6 +39,10 @@ Examples:
       narrow the report; the exit status stays that of the whole
   flowvet check lab.pcap --inventory lab.yaml --evidence findings.pcapng
       with the first packets of each finding, to be looked at in Wireshark
+  flowvet check conn.log eve.json --inventory lab.yaml
+      judge what Zeek and Suricata wrote down: weaker evidence, by which nothing is absent
+  flowvet check exports.pcap --exports 2055,4739 --inventory lab.yaml
+      judge what the NetFlow and IPFIX datagrams in a capture tell
   tcpdump -w - -i eth1 | flowvet check - --inventory lab.yaml
       judge what arrives; an interrupt ends it with a report of what was read
 `
@@ -145,7 +149,7 @@ func (p *program) judge(f *checkFlags, paths []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	if err := f.evidence.check(&f.output, sinks, inputs); err != nil {
+	if err := f.evidence.check(&f.output, sinks, inputs, f.inputs.ports); err != nil {
 		return statusUsage, err
 	}
 	if err := f.prepare(sinks, inputs); err != nil {
@@ -174,6 +178,9 @@ func (f *checkFlags) prepare(sinks []sink, inputs []*capture.Input) error {
 
 // openFor opens the inputs of a judgement, and holds the flags against them: no packet has been read yet.
 func (p *program) openFor(f *checkFlags, paths []string) ([]*capture.Input, error) {
+	if err := f.inputs.refuse(&f.filter); err != nil {
+		return nil, err
+	}
 	inputs, err := p.open(paths, f.quiet)
 	if err != nil {
 		return nil, err
@@ -211,7 +218,7 @@ func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*captu
 func (f *checkFlags) reading(grounds *match.Grounds) (capture.Options, error) {
 	keep, err := keeper(grounds.Filter)
 	return capture.Options{
-		Dedup: f.dedup, Filter: keep, MaxExpanded: f.inputs.limit, MaxFlows: f.maxFlows, Keep: machines(grounds.Inventory),
+		Dedup: f.dedup, Filter: keep, MaxExpanded: f.inputs.limit, Exports: f.inputs.ports, MaxFlows: f.maxFlows, Keep: machines(grounds.Inventory),
 		Segments: f.segment == byVLAN || grounds.Inventory != nil && grounds.Inventory.Overlapping,
 	}, err
 }

@@ -25,7 +25,7 @@ func (f *evidenceFlags) bind(flags *flagSet) {
 }
 
 // check refuses inputs whose packets cannot be looked at a second time, and what would tell who the pseudonyms are.
-func (f *evidenceFlags) check(o *outputFlags, sinks []sink, inputs []*capture.Input) (err error) {
+func (f *evidenceFlags) check(o *outputFlags, sinks []sink, inputs []*capture.Input, ports []uint16) (err error) {
 	if f.path == "" {
 		return nil
 	}
@@ -43,8 +43,13 @@ func (f *evidenceFlags) check(o *outputFlags, sinks []sink, inputs []*capture.In
 			return usagef("--evidence and --format %s both go to %s", s.name, s.path)
 		}
 	}
+	if len(ports) > 0 {
+		return usagef("--evidence: with --exports no packet of a finding is in the captures: capture the packets themselves")
+	}
 	for _, in := range inputs {
 		switch {
+		case in.FlowRecords():
+			return usagef("--evidence: %s holds flow records, and no packets: capture those of the findings", in.Name)
 		case !in.HoldsFrames():
 			return usagef("--evidence: %s holds no packets any more: give the capture it was made from", in.Name)
 		case !in.Repeatable():

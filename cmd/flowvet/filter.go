@@ -19,6 +19,9 @@ func (f *filterFlags) bind(flags *flagSet, verb string) {
 	flags.StringVarP(&f.dump, "filter-dump", "F", "", "the same by a program: `FILE` holds what tcpdump -ddd prints")
 }
 
+// given reports whether there is a filter.
+func (f *filterFlags) given() bool { return f.expression != "" || f.dump != "" }
+
 // load reads the filter. It is nil where none is given.
 func (f *filterFlags) load() (*filter.Filter, error) {
 	switch {
@@ -68,12 +71,15 @@ func keeper(f *filter.Filter) (func(*capture.Frame) bool, error) {
 
 // check refuses flows files, which hold no frames any more.
 func (f *filterFlags) check(inputs []*capture.Input) error {
-	if f.expression == "" && f.dump == "" {
+	if !f.given() {
 		return nil
 	}
 	for _, in := range inputs {
 		if in.Format == capture.FormatFlows {
 			return usagef("%s: a flows file holds no frames to filter: give the capture it was recorded from", in.Name)
+		}
+		if in.FlowRecords() {
+			return usagef("%s: flow records are no frames to filter: leave out -f, or filter the log before", in.Name)
 		}
 	}
 	return nil

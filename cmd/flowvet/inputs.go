@@ -15,12 +15,23 @@ type inputFlags struct {
 	shifts      []string
 	maxExpanded string
 	limit       int64 // what maxExpanded means; 0: not given; valid after apply
+	exports     []uint
+	ports       []uint16 // the same; valid after apply
 }
 
 // bind registers the flags.
 func (f *inputFlags) bind(flags *flagSet) {
 	flags.StringArrayVar(&f.shifts, "shift", nil, "correct the clock of one capture: `FILE=+1.25s`, any Go duration (repeatable)")
+	flags.UintSliceVar(&f.exports, "exports", nil, "the captures hold NetFlow or IPFIX export datagrams to these UDP `PORTS`, such as 2055,4739: judge what they tell")
 	flags.StringVar(&f.maxExpanded, "max-expanded", "", "the `SIZE` a compressed capture may expand to, such as 64GiB (default 1TiB, and 1,000 times)")
+}
+
+// refuse refuses a filter of frames together with --exports: it would keep out datagrams, and not what they tell of.
+func (f *inputFlags) refuse(filter *filterFlags) error {
+	if len(f.exports) > 0 && filter.given() {
+		return usagef("--exports: flow records are no frames to filter: leave out -f")
+	}
+	return nil
 }
 
 // apply checks what was written, and corrects the clocks of the inputs that are named.
@@ -30,6 +41,12 @@ func (f *inputFlags) apply(inputs []*capture.Input) error {
 		if f.limit, ok = parseSize(f.maxExpanded); !ok {
 			return usagef("--max-expanded: %q is no size: write bytes, or a number with KiB, MiB, GiB or TiB", f.maxExpanded)
 		}
+	}
+	for _, port := range f.exports {
+		if port == 0 || port > math.MaxUint16 {
+			return usagef("--exports: %d is no port", port)
+		}
+		f.ports = append(f.ports, uint16(port))
 	}
 	return f.shift(inputs)
 }

@@ -10,6 +10,7 @@ import (
 )
 
 const recordUsage = `Usage: flowvet record [FLAGS] FILE|FOLDER|-... -o FILE
+       flowvet record --ipfix HOST:PORT -o FILE
 
 Writes what captures showed into one flows file: who sent how much to whom and when, without a byte of payload. It is a
 small part of the captures' size, and flowvet check reads it as it reads them, with the same report.
@@ -25,6 +26,8 @@ Examples:
       merge
   flowvet record monday/ -f 'net 10.20.0.0/16' -o lab.flows
       keep a part; what the filter keeps out is never called absent
+  flowvet record --ipfix :4739 --duration 24h -o site.flows
+      keep a day of what a vSphere Distributed Switch or a router exports (IPFIX, NetFlow 9 and 5)
   ssh sensor 'tcpdump -w - -i eth1' | flowvet record - -o sensor.flows
       record what arrives; an interrupt ends it, and what was read is written
 
@@ -40,6 +43,7 @@ type recordFlags struct {
 	dedup   bool
 	segment string
 	inputs  inputFlags
+	listen  listenFlags
 	quiet   bool
 }
 
@@ -51,6 +55,7 @@ func (f *recordFlags) bind(flags *flagSet) {
 	flags.BoolVar(&f.dedup, "dedup", false, "drop second copies of a packet (two mirrored ports)")
 	bindSegment(flags, &f.segment)
 	f.inputs.bind(flags)
+	f.listen.bind(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress and no notes on standard error")
 }
 
@@ -63,16 +68,25 @@ func (p *program) record(args []string) (int, error) {
 	if err != nil {
 		return statusGood, err
 	}
-	if paths = append(paths, f.read...); len(paths) == 0 {
-		return statusUsage, usagef("record: no capture named: give a file, a folder, or - for standard input")
+	paths = append(paths, f.read...)
+	if err := f.listen.check(&f, paths); err != nil {
+		return statusUsage, err
 	}
 	switch {
+	case len(paths) == 0 && f.listen.at == "":
+		return statusUsage, usagef("record: no capture named: give a file, a folder, or - for standard input")
 	case f.output == "":
 		return statusUsage, usagef("record: no file to write: name it with -o FILE")
 	case f.output == "-" && p.screen.is:
 		return statusUsage, usagef("record: standard output is a terminal, and a flows file is no text: write -o FILE")
 	}
 	if err := checkSegment(f.segment); err != nil {
+		return statusUsage, err
+	}
+	if f.listen.at != "" {
+		return p.listen(&f)
+	}
+	if err := f.inputs.refuse(&f.filter); err != nil {
 		return statusUsage, err
 	}
 	kept, err := f.filter.load()
@@ -106,7 +120,7 @@ func (p *program) readFiltered(f *recordFlags, kept *filter.Filter, inputs []*ca
 		return nil, err
 	}
 	captures := p.read(inputs, capture.Options{
-		Dedup: f.dedup, Filter: keep, MaxExpanded: f.inputs.limit, MaxFlows: defaultMaxFlows(), Segments: f.segment == byVLAN,
+		Dedup: f.dedup, Filter: keep, MaxExpanded: f.inputs.limit, Exports: f.inputs.ports, MaxFlows: defaultMaxFlows(), Segments: f.segment == byVLAN,
 	}, f.quiet)
 	if kept != nil {
 		for _, c := range captures {

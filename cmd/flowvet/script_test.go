@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the stories of testdata/script. Each finds in its folder lab.yaml, an inventory of two hosts and
 // their vCenter, with two captures of them: clean.pcap, in which nothing is wrong, and lab.pcap, in which one heartbeat
-// is missing and somebody speaks telnet. Besides testscript's own commands the stories know
+// is missing and somebody speaks telnet; $EXPORTS is a folder of captured export datagrams. Besides testscript's own commands the stories know
 //
 //	capture NAME STORY   make a capture from a text story (see capture/capturetest)
 //	exits STATUS ARG...  run flowvet and want exactly this exit status
@@ -51,6 +51,11 @@ func setUpLab(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("IMPORTS", imports)
+	exports, err := filepath.Abs(filepath.Join("..", "..", "testdata", "pcaps", "exports"))
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXPORTS", exports)
 	inventory, err := os.ReadFile(filepath.Join("testdata", "lab", "lab.yaml"))
 	if err != nil {
 		return err
