@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"maps"
 	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,5 +123,36 @@ func TestCapturedExportsAreWhatTheCaptureHolds(t *testing.T) {
 		if got := amounts(t, c); !maps.Equal(want, got) {
 			t.Errorf("%s: the conversations are not those of the capture", name)
 		}
+	}
+}
+
+// TestSampledExportsProveNoAbsence makes exports say that the exporter looks at one packet in 4,096, which is what a vSphere
+// Distributed Switch does unless it is told otherwise.
+func TestSampledExportsProveNoAbsence(t *testing.T) {
+	pcaps := filepath.Join("..", "..", "testdata", "pcaps")
+	data, err := os.ReadFile(filepath.Join(pcaps, "exports", "netflow5.pcap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const header, record, toInterval = 24, 16, 14 + 20 + 8 + 22
+	for at := header; at < len(data); {
+		binary.BigEndian.PutUint16(data[at+record+toInterval:], 1<<14|4096)
+		at += record + int(binary.LittleEndian.Uint32(data[at+8:]))
+	}
+	file := filepath.Join(t.TempDir(), "sampled.pcap")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	status := run([]string{"check", file, "--exports", "4739", "-q", "--limit", "0", "--inventory", filepath.Join(pcaps, "esx-4.x", "inventory.yaml")}, nil, &stdout, &stderr)
+	for _, want := range []string{
+		"SAMPLED: 116 of the records are of some packets only", "ABSENT  none that could be proven", "that proves nothing: sampled:", "flow-records, sampled]",
+	} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("the report does not say %q", want)
+		}
+	}
+	if status != statusFindings || stderr.Len() > 0 {
+		t.Errorf("status %d, %s", status, stderr.String())
 	}
 }
