@@ -112,7 +112,31 @@ func (w *wire) play(t *testing.T, story string, times float64) {
 	if err := os.WriteFile(path, []byte(story), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := w.command("playstory", path, "tap0", strconv.FormatFloat(times, 'g', -1, 64))
+	w.background(t, "playstory", path, "tap0", strconv.FormatFloat(times, 'g', -1, 64))
+}
+
+// replay has tcpreplay send the capture of a story, at a multiple of its pace. Where that is not installed, it is played.
+func (w *wire) replay(t *testing.T, text string, times float64) {
+	t.Helper()
+	if _, err := exec.LookPath("tcpreplay"); err != nil {
+		w.play(t, text, times)
+		return
+	}
+	story, err := capturetest.Parse("story.txt", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "replayed")
+	if err := story.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	w.background(t, "tcpreplay", "--quiet", "--intf1=tap0", fmt.Sprintf("--multiplier=%g", times), path)
+}
+
+// background runs a command inside, until the end of the test at the latest.
+func (w *wire) background(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := w.command(args...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -201,7 +225,7 @@ func TestLiveVMotionThatHasAllItNeedsEndsByItself(t *testing.T) {
 	w := newWire(t)
 	story, inventory := vMotion(t, true)
 	r := w.live(t, "--inventory", inventory, "--during", "vmotion", "--until-met", "--timeout", "2m")
-	w.play(t, story, 30)
+	w.replay(t, story, 30)
 	r.ends(t, statusGood)
 	for _, want := range []string{`reason="all expectations are met"`, "met=7 wanted=7"} {
 		if !strings.Contains(r.stderr.String(), want) {
@@ -215,7 +239,7 @@ func TestLiveVMotionWithoutAHeartbeatEndsWithItsName(t *testing.T) {
 	w := newWire(t)
 	story, inventory := vMotion(t, false)
 	r := w.live(t, "--inventory", inventory, "--during", "vmotion", "--until-met", "--timeout", "68s")
-	w.play(t, story, 2.6)
+	w.replay(t, story, 2.6)
 	r.ends(t, statusFindings)
 	if want := regexp.MustCompile(`absent  esx03 \(10\.20\.0\.13\) -> vcenter01 \(10\.20\.0\.5\)  902/udp`); !want.MatchString(r.stdout.String()) {
 		t.Errorf("the report does not name the heartbeat of esx03:\n%s", r.stdout.String())
