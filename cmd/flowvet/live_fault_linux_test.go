@@ -255,6 +255,44 @@ func TestFault32KilledAtAnyMoment(t *testing.T) {
 	}
 }
 
+// TestFault25LossAboveMaxLoss stops a run with a small ring while packets come: it ends with status 6, and with a report of what
+// was seen.
+func TestFault25LossAboveMaxLoss(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	_, inventory := vMotion(t, false)
+	r := w.live(t, "--inventory", inventory, "--ring", "256KiB", "--max-loss", "0.1%")
+	load := w.load(t)
+	r.signal(t, syscall.SIGSTOP)
+	time.Sleep(3 * time.Second)
+	r.signal(t, syscall.SIGCONT)
+	sent := load.end(t)
+	r.waitFor(t, &r.stderr, "packets lost")
+	r.signal(t, syscall.SIGTERM)
+	r.ends(t, statusLost)
+	r.accountsFor(t, sent)
+	for _, want := range []string{`packets were lost, \d+\.\d+ %: more than --max-loss 0\.1%`, `(?m)^           \d+ dropped of \d+ received`} {
+		if !regexp.MustCompile(want).MatchString(r.stderr.String() + r.stdout.String()) {
+			t.Errorf("no %q in\n%s%s", want, r.stderr.String(), r.stdout.String())
+		}
+	}
+}
+
+// TestFault28OnLostExit deletes the interface of a run that is to end then: status 6, and the report is there.
+func TestFault28OnLostExit(t *testing.T) {
+	t.Parallel()
+	w := newWire(t)
+	_, inventory := vMotion(t, false)
+	r := w.live(t, "--inventory", inventory, "--on-lost", "exit")
+	if out, err := exec.Command("ip", "-n", w.name, "link", "delete", "span0").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	r.ends(t, statusLost)
+	if !strings.Contains(r.stderr.String(), "span0: interface gone") || !strings.Contains(r.stdout.String(), "capture    span0: live") {
+		t.Errorf("no reason, or no report:\n%s%s", r.stderr.String(), r.stdout.String())
+	}
+}
+
 // TestFault34DiskFull fills the disk of the reports for a while.
 func TestFault34DiskFull(t *testing.T) {
 	t.Parallel()

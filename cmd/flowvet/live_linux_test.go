@@ -83,7 +83,7 @@ func newWire(t *testing.T) *wire {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("ip (iproute2) is not there")
 	}
-	w := &wire{name: fmt.Sprintf("flowvet%d-%s", os.Getpid(), regexp.MustCompile(`[^a-z]`).ReplaceAllString(strings.ToLower(t.Name()), "")[4:12])}
+	w := &wire{name: "flowvet" + strings.ReplaceAll(strings.TrimPrefix(t.TempDir(), os.TempDir()), "/", "-")} // new each time
 	if out, err := exec.Command("ip", "netns", "add", w.name).CombinedOutput(); err != nil {
 		t.Skipf("no network namespace: %s", out)
 	}
