@@ -4,6 +4,7 @@ package confine
 
 import (
 	"fmt"
+	"os"
 	"time"
 	"unsafe"
 
@@ -20,6 +21,9 @@ func Drop(r Rules) (*Confinement, error) {
 		return nil, err
 	}
 	defer fence.close()
+	if err := threadsCanBeListed(); err != nil {
+		return nil, err
+	}
 	bounding := dropBounding()
 	if err := become(r.User); err != nil {
 		return nil, err
@@ -30,6 +34,15 @@ func Drop(r Rules) (*Confinement, error) {
 	user := Measure{byUser, unix.Getuid() != 0, fmt.Sprintf("uid %d, gid %d", unix.Getuid(), unix.Getgid())}
 	none := Measure{byCaps, true, "none, effective, permitted, inheritable or ambient"}
 	return &Confinement{[]Measure{user, none, bounding, noNewRights(), noCoreDumps(), fence.enforce(), narrowCalls()}, r}, nil
+}
+
+// threadsCanBeListed tries what psx ends the process for where it fails, as it does without a descriptor to spare.
+func threadsCanBeListed() error {
+	dir, err := os.Open("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	return dir.Close()
 }
 
 // everyThread makes a system call in every thread of the process.
