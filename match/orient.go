@@ -12,10 +12,10 @@ const AnswerTimeout = 10 * time.Second
 
 // orientation is who started a flow, and how that is known.
 type orientation struct {
+	port      uint16 // the responder's, or the lowest of a documented range of which both ends use a port
 	basis     Basis
 	certainty Certainty
-	fromA     bool   // A is the initiator
-	port      uint16 // the responder's port, or the lowest of a documented range of which both ends use a port
+	fromA     bool // A is the initiator
 	pending   bool   // settled only by what other flows show: common-port or weaker
 	foreign   bool   // between strangers
 	done      bool   // and not pending
