@@ -16,9 +16,9 @@ type orientation struct {
 	basis     Basis
 	certainty Certainty
 	fromA     bool // A is the initiator
-	pending   bool   // settled only by what other flows show: common-port or weaker
-	foreign   bool   // between strangers
-	done      bool   // and not pending
+	pending   bool // settled only by what other flows show: common-port or weaker
+	foreign   bool // between strangers
+	done      bool // and not pending
 }
 
 // transportOf joins the IP protocol number of a flow and the transport set of a row.
