@@ -63,7 +63,7 @@ func isAnsibleYAML(line string) bool {
 }
 
 // yamlKey is a line that is a key of a mapping in YAML.
-var yamlKey = regexp.MustCompile(`^["']?[A-Za-z0-9_.-]+["']?:(?:\s+#.*)?$`)
+var yamlKey = regexp.MustCompile(`^["']?[A-Za-z0-9_.-]+["']?:(?:\s.*)?$`)
 
 // isWorkbook reports whether a file is an archive, as workbooks are.
 func isWorkbook(data []byte) bool { return bytes.HasPrefix(data, []byte("PK\x03\x04")) }

@@ -30,7 +30,7 @@ func (s *Source) Machines() int { return len(s.machines) }
 // MaxSourceSize is the size in bytes above which a source is refused: a workbook of 50,000 machines has 30 MB.
 const MaxSourceSize = 64 << 20
 
-// maxImported caps the machines of one source. An inventory of [MaxFileSize] holds a tenth of them.
+// maxImported caps the machines of one source, and its addresses. An inventory of [MaxFileSize] holds a tenth of them.
 const maxImported = 250_000
 
 // Where is a place in a file: a line, or a row of a sheet.
@@ -177,6 +177,17 @@ type sourceReader struct {
 	source *Source
 	left   leftOut
 	words  *vocabulary
+	given  int // addresses
+}
+
+// give gives a machine an address. Beyond the cap the file is refused, once.
+func (r *sourceReader) give(m *imported, a importedAddr) {
+	switch r.given++; {
+	case r.given <= maxImported:
+		m.addrs = append(m.addrs, a)
+	case r.given == maxImported+1:
+		r.addf(a.at.Line, "names more than %d addresses", maxImported)
+	}
 }
 
 // read hands the file to the reader of its format.
@@ -214,7 +225,11 @@ func (r *sourceReader) read(data []byte, o SourceOptions) {
 
 // sourceText returns a text file's content, or notes why it is none.
 func (r *sourceReader) sourceText(data []byte) ([]byte, bool) {
-	text, ok := r.plainText(data, MaxSourceSize, "list of machines")
+	most := MaxSourceSize
+	if r.source.Format == FormatCSV {
+		most = MaxFileSize
+	}
+	text, ok := r.plainText(data, most, "list of machines")
 	if ok && len(bytes.TrimSpace(text)) == 0 {
 		r.addf(0, "is empty: there is nothing to import")
 		return nil, false

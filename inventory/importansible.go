@@ -91,9 +91,7 @@ func (x *ansible) address(m *imported, variables map[string]string, line int) {
 			x.left[reason]++
 			return
 		}
-		if !slices.ContainsFunc(m.addrs, func(a importedAddr) bool { return a.addr == addr }) {
-			m.addrs = append(m.addrs, importedAddr{addr: addr, at: x.where(line)})
-		}
+		x.give(m, importedAddr{addr: addr, at: x.where(line)})
 		return
 	}
 }

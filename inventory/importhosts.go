@@ -31,6 +31,9 @@ func (r *sourceReader) readHosts(text []byte) {
 			r.left[reason]++
 			continue
 		}
+		if r.full() || r.given > maxImported {
+			return
+		}
 		r.host(byName, addr.Unmap().WithZone(""), words[1:], number)
 	}
 }
@@ -50,5 +53,5 @@ func (r *sourceReader) host(byName map[string]*imported, addr netip.Addr, names 
 		r.add(m)
 	}
 	m.aliases = append(m.aliases, names[1:]...)
-	m.addrs = append(m.addrs, importedAddr{addr: addr, at: at})
+	r.give(m, importedAddr{addr: addr, at: at})
 }

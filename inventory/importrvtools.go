@@ -154,6 +154,10 @@ func (x *rvtools) named(t *grid, sheet, column string, needed ...[]string) (said
 	if !name.given() {
 		return said{}, false
 	}
+	if len(x.hosts)+len(x.machines) > maxImported {
+		x.addf(t.number, "names more than %d machines", maxImported)
+		return said{}, false
+	}
 	if bad := badName(name.text); bad != "" {
 		x.addf(t.number, "%s %s %s", column, quote(name.text), bad)
 		return said{}, false
@@ -240,7 +244,7 @@ func (x *rvtools) adapter(t *grid) {
 		if plane != "" {
 			a.plane = said{text: plane, at: t.at()}
 		}
-		m.addrs = append(m.addrs, a)
+		x.give(m, a)
 	}
 }
 
@@ -258,7 +262,7 @@ func (x *rvtools) addresses(t *grid, columns ...string) []netip.Addr {
 			addr = addr.Unmap()
 			if reason := noHost(addr); reason != "" {
 				x.left[reason]++
-			} else if !slices.Contains(list, addr) {
+			} else if len(list) <= maxImported {
 				list = append(list, addr)
 			}
 		}
@@ -285,7 +289,7 @@ func (x *rvtools) network(t *grid) {
 		x.machines = append(x.machines, m)
 	}
 	for _, addr := range x.addresses(t, column, "ipv6 address") {
-		m.addrs = append(m.addrs, importedAddr{addr: addr, at: t.at()})
+		x.give(m, importedAddr{addr: addr, at: t.at()})
 	}
 }
 

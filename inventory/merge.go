@@ -72,6 +72,7 @@ type merger struct {
 	broadcasts map[netip.Addr]*Network
 	members    []*member
 	owners     map[netip.Addr]*member
+	addrs      map[netip.Addr]*memberAddr
 	names      map[string]*member   // by name, in lower case
 	labels     map[string][]*member // by the first label of a name, in lower case
 	touched    map[*member]bool     // something was added to it
@@ -245,7 +246,7 @@ func (g *merger) broadcast(n *Network, a importedAddr) {
 
 // contest notes that an address is said to be another machine's.
 func (g *merger) contest(owner *member, name string, a importedAddr) {
-	g.conflict("machine of address "+a.addr.String(), said{text: owner.name.text, at: owner.addr(a.addr).at}, said{text: name, at: a.at})
+	g.conflict("machine of address "+a.addr.String(), said{text: owner.name.text, at: g.addrs[a.addr].at}, said{text: name, at: a.at})
 }
 
 // named lets a machine be found by a name, unless another is.
@@ -334,10 +335,10 @@ func (g *merger) address(m *member, a importedAddr) {
 		own := &memberAddr{addr: a.addr, at: a.at, note: a.note, fresh: true, plane: a.plane, guessed: a.guessed}
 		own.plane.fresh = a.plane.given()
 		m.addrs = append(m.addrs, own)
-		g.owners[a.addr] = m
+		g.owners[a.addr], g.addrs[a.addr] = m, own
 		g.touched[m] = true
 	case m:
-		g.plane(m, m.addr(a.addr), a)
+		g.plane(m, g.addrs[a.addr], a)
 	default:
 		g.contest(owner, m.name.text, a)
 	}

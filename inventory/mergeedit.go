@@ -28,6 +28,7 @@ type document struct {
 	checked *Inventory
 	catalog *catalog.Catalog
 	splices []splice
+	filled  map[int]bool // where brackets end into which something was written
 }
 
 // splice is text that goes into a file, in place of so many bytes.
@@ -38,7 +39,7 @@ type splice struct {
 
 // openDocument reads the inventory that is to be added to.
 func openDocument(p *problems, base []byte, c *catalog.Catalog) (*document, bool) {
-	d := &document{problems: p, newline: "\n", catalog: c, lines: []int{0}, checked: &Inventory{}}
+	d := &document{problems: p, newline: "\n", catalog: c, lines: []int{0}, checked: &Inventory{}, filled: map[int]bool{}}
 	if len(bytes.TrimSpace(base)) == 0 {
 		return d, true
 	}
@@ -117,7 +118,7 @@ func (d *document) allSaid(list []word) []said {
 // newMerger returns a merger of the document's machines.
 func newMerger(words *vocabulary, d *document) *merger {
 	g := &merger{
-		words: words, members: d.members(), broadcasts: map[netip.Addr]*Network{}, owners: map[netip.Addr]*member{},
+		words: words, members: d.members(), broadcasts: map[netip.Addr]*Network{}, owners: map[netip.Addr]*member{}, addrs: map[netip.Addr]*memberAddr{},
 		names: map[string]*member{}, labels: map[string][]*member{}, touched: map[*member]bool{}, met: map[*member]bool{},
 		unmanaged: map[string]int{}, spare: map[string]*imported{}, out: &Merged{}, places: map[string]int{},
 	}
@@ -133,7 +134,7 @@ func newMerger(words *vocabulary, d *document) *merger {
 	for _, m := range g.members {
 		g.named(m.name.text, m)
 		for _, a := range m.addrs {
-			g.owners[a.addr] = m
+			g.owners[a.addr], g.addrs[a.addr] = m, a
 		}
 	}
 	return g
@@ -329,12 +330,20 @@ func (d *document) key(m, after *yaml.Node, key, value string) {
 
 // elements adds elements to a list.
 func (d *document) elements(list *yaml.Node, fresh []line) {
-	for _, l := range fresh {
-		if list.Style&yaml.FlowStyle != 0 {
-			d.inside(list, l.text)
-		} else {
-			d.line(d.lastLine(list), list.Column-1, "- "+l.String())
+	if len(fresh) == 0 {
+		return
+	}
+	if list.Style&yaml.FlowStyle != 0 {
+		texts := make([]string, len(fresh))
+		for i, l := range fresh {
+			texts[i] = l.text
 		}
+		d.inside(list, strings.Join(texts, ", "))
+		return
+	}
+	after := d.lastLine(list)
+	for _, l := range fresh {
+		d.line(after, list.Column-1, "- "+l.String())
 	}
 }
 
@@ -354,7 +363,8 @@ func (d *document) line(after, indent int, text string) {
 // inside adds an element or a key at the end of what stands in brackets.
 func (d *document) inside(n *yaml.Node, text string) {
 	last, _ := d.bracket(n)
-	more := slices.ContainsFunc(d.splices, func(s splice) bool { return s.at == last })
+	more := d.filled[last]
+	d.filled[last] = true
 	switch c := d.text[last-1]; {
 	case c == ',' && !more:
 		text = " " + text

@@ -32,11 +32,6 @@ type memberAddr struct {
 	guessed bool // the plane is
 }
 
-// addr returns the machine's entry of an address it has.
-func (m *member) addr(a netip.Addr) *memberAddr {
-	return m.addrs[slices.IndexFunc(m.addrs, func(own *memberAddr) bool { return own.addr == a })]
-}
-
 // facts merges what is said of a machine, but for what depends on other machines.
 func (g *merger) facts(own *member, m *imported) {
 	for f := range fields {
@@ -227,7 +222,7 @@ func (g *merger) ofProducts(m *member) []catalog.Role {
 func (g *merger) roles(own *member, m *imported) {
 	for _, a := range m.addrs {
 		if g.owners[a.addr] == own {
-			g.addrRoles(own, own.addr(a.addr), a.roles)
+			g.addrRoles(own, g.addrs[a.addr], a.roles)
 		}
 	}
 	for _, a := range own.addrs {

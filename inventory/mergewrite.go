@@ -39,9 +39,7 @@ func (d *document) append(g *merger) {
 		_, end := d.bracket(list)
 		d.splice(at, end+1-at, d.newline+strings.TrimSuffix(d.blockText(fresh, indent), d.newline))
 	case list.Style&yaml.FlowStyle != 0:
-		for _, text := range inBrackets(fresh) {
-			d.inside(list, text)
-		}
+		d.inside(list, strings.Join(inBrackets(fresh), ", "))
 	default:
 		indent, after = list.Column-1, d.lastLine(list)
 		d.block(fresh, after, indent)
