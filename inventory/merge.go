@@ -18,7 +18,7 @@ type Merged struct {
 	Added     int // machines that were not there
 	Completed int // machines that were there, and of which more is said now
 	Unchanged int // machines of the sources of which nothing new is said
-	Guessed   int // machines behind a #, as suggestions
+	Guessed   int // machines that were written behind a #, as suggestions
 	Conflicts []Conflict
 	Notes     []string // what was left out, and why: one line each
 }
@@ -189,7 +189,6 @@ func (g *merger) count() {
 			g.out.Unchanged++
 		}
 	}
-	g.out.Guessed = len(g.guesses)
 	for _, name := range slices.Sorted(maps.Keys(g.unmanaged)) {
 		g.out.Notes = append(g.out.Notes, fmt.Sprintf("left out: managed-by %s (%d times): no vCenter with that name has an address in what was read",
 			display(name), g.unmanaged[name]))

@@ -44,7 +44,7 @@ func (d *document) append(g *merger) {
 		indent, after = list.Column-1, d.lastLine(list)
 		d.block(fresh, after, indent)
 	}
-	d.guesses(g.guesses, after, indent)
+	g.out.Guessed = d.guesses(g.guesses, after, indent)
 }
 
 // header says in a new file where it comes from.
@@ -119,8 +119,8 @@ func inBrackets(fresh []*member) []string {
 const guessMark = "  # a guess: "
 
 // guesses writes what is only guessed as comments: without the # each is a machine. What stands there already is not
-// written again.
-func (d *document) guesses(list []*imported, after, indent int) {
+// written again. It returns how many it wrote.
+func (d *document) guesses(list []*imported, after, indent int) (written int) {
 	margin := strings.Repeat(" ", indent)
 	for _, m := range list {
 		own := &member{name: m.name, facts: m.facts}
@@ -133,10 +133,12 @@ func (d *document) guesses(list []*imported, after, indent int) {
 		if bytes.Contains(d.text, []byte(first+d.newline)) || bytes.Contains(d.text, []byte(first+guessMark)) {
 			continue
 		}
+		written++
 		d.line(after, 0, first+guessMark+comment(m.guess))
 		_, rest, _ := strings.Cut(text, d.newline)
 		for line := range strings.Lines(rest) {
 			d.line(after, 0, "# "+margin+strings.TrimSuffix(line, d.newline))
 		}
 	}
+	return written
 }
