@@ -3,7 +3,7 @@ package capture
 // Joined is what [Table.FoldIdle] added to a flow of others like it. All of it sums.
 type Joined struct {
 	Flows  uint64 // besides the one whose ports the flow has
-	Acked  uint64 // bytes that were acknowledged, as [Side.Acknowledged] has them, of both sides of all of them
+	Acked  uint64 // bytes that were acknowledged, as [Flow.Acknowledged] has them, of both sides of all of them
 	Unseen uint64 // and those of them that no packet held
 }
 
@@ -120,7 +120,9 @@ const dialogue = 2e9
 // requested is began for datagrams: who sent the first.
 func (f *Flow) requested() (from int, ok bool) {
 	a, b := &f.FromA, &f.FromB
-	switch first, last, _ := f.interval(); {
+	first, last, _ := f.interval()
+	short := last-first < dialogue || f.Joined.Flows > 0
+	switch {
 	case b.Packets == 0:
 		return 0, a.Packets > 0
 	case a.Packets == 0:
@@ -128,9 +130,9 @@ func (f *Flow) requested() (from int, ok bool) {
 	case a.First == b.First:
 		return 0, false
 	case a.First < b.First:
-		return 0, last-first < dialogue
+		return 0, short
 	default:
-		return 1, last-first < dialogue
+		return 1, short
 	}
 }
 

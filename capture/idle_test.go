@@ -146,6 +146,26 @@ func TestWeeksOfHeartbeatsAreOneFlow(t *testing.T) {
 	}
 }
 
+// TestFlowsThatWereJoinedAreJoinedAgain folds questions and answers, refusals and connections twice, with more of each between.
+func TestFlowsThatWereJoinedAreJoinedAgain(t *testing.T) {
+	kinds := map[string]idler{
+		"questions":   {client: 1, server: 2, to: 53, proto: UDP, up: Payload, down: Payload},
+		"refusals":    {client: 1, server: 2, to: 443, proto: TCP, up: SYN, down: RST},
+		"connections": {client: 1, server: 2, to: 443, proto: TCP, up: SYN | ACK | Payload, down: SYNACK | ACK | Payload},
+	}
+	for name, i := range kinds {
+		var table Table
+		for n := range 4 {
+			i.port, i.at = uint16(40000+n), []int64{10 * int64(n)}
+			i.into(&table)
+			table.FoldIdle(idleAt*1e9, ephemeral)
+		}
+		if table.Len() != 1 {
+			t.Errorf("%s: %d flows are left, want 1", name, table.Len())
+		}
+	}
+}
+
 // TestALongSilenceIsNotForgotten leaves out three heartbeats.
 func TestALongSilenceIsNotForgotten(t *testing.T) {
 	var table Table
