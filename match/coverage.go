@@ -356,33 +356,26 @@ func (p *point) limit() (Reason, bool) {
 // place says whether a point stands where it sees two machines talk on the row's plane.
 func (j *judge) place(p *point, row *catalog.Row, src, dst *inventory.Machine, w Window) sight {
 	from, to := j.onPlane(src, row.Plane), j.onPlane(dst, row.Plane)
-	noPlane := src != nil && len(from) == 0 || dst != nil && len(to) == 0
-	if !noPlane && p.sawBoth(from, to, w) {
-		return sight{level: Proven}
+	a, b := j.vantage(p, src, from, w), j.vantage(p, dst, to, w)
+	level := a.sees(&b, row.Plane, p.sawBoth(from, to, w))
+	if level >= CoverageDeclared {
+		return sight{level: level}
 	}
-	if j.declared(p, from) || j.declared(p, to) {
-		return sight{level: CoverageDeclared}
-	}
-	sawSrc, sawDst := p.sawAny(from, w), p.sawAny(to, w)
 	remedy := func(m *inventory.Machine) string {
 		return fmt.Sprintf("capture at the switch port of %s, or pktcap-uw with both directions", name(m))
 	}
 	switch {
-	case noPlane, special(row.Plane) && !sawSrc && !sawDst:
-		return sight{reason: Reason{
+	case a.noPlane, b.noPlane, special(row.Plane) && !a.saw && !b.saw:
+		return sight{level, Reason{
 			"no-witness-plane", fmt.Sprintf("no frame of %s or %s on the %s network", name(src), name(dst), row.Plane),
 			fmt.Sprintf("capture on the %s network, and tag its addresses with plane: %s in the inventory", row.Plane, row.Plane),
 		}}
-	case !sawSrc && src != nil:
-		return sight{reason: Reason{"no-witness-source", "no frame of " + name(src), remedy(src)}}
-	case !sawDst && dst != nil:
-		return sight{reason: Reason{"no-witness-target", "no frame of " + name(dst), remedy(dst)}}
+	case !a.saw && src != nil:
+		return sight{level, Reason{"no-witness-source", "no frame of " + name(src), remedy(src)}}
+	case !b.saw && dst != nil:
+		return sight{level, Reason{"no-witness-target", "no frame of " + name(dst), remedy(dst)}}
 	}
-	level := Unproven
-	if src == nil || dst == nil || p.sameSegment(from, to) {
-		level = CoverageLikely
-	}
-	return sight{level: level, reason: Reason{
+	return sight{level, Reason{
 		"no-witness-pair", fmt.Sprintf("frames of %s and of %s, but none both ways between them", name(src), name(dst)), remedy(src),
 	}}
 }
@@ -433,21 +426,8 @@ func (j *judge) findOnPlane(m *inventory.Machine, plane string) []netip.Addr {
 // planeOf returns the plane of an address: its own tag, or that of the network that holds it.
 func (j *judge) planeOf(a *inventory.Addr) string { return j.end(a.Addr).placed.Plane }
 
-// sawBoth reports whether frames went both ways between two machines within the window. Without addresses on one side
-// (any client) the other side must have talked both ways with anybody.
+// sawBoth reports whether frames went both ways between two machines within the window.
 func (p *point) sawBoth(from, to []netip.Addr, w Window) bool {
-	switch {
-	case from == nil && to == nil:
-		return false
-	case from == nil:
-		from, to = to, nil
-		fallthrough
-	case to == nil:
-		return slices.ContainsFunc(from, func(a netip.Addr) bool {
-			s := p.station(a)
-			return s.from.runs.Intersects(w.seconds()) && s.to.runs.Intersects(w.seconds())
-		})
-	}
 	for _, a := range from {
 		for _, b := range to {
 			if p.met(p.who.end(a).station, p.who.end(b).station, w.seconds()) {
@@ -458,41 +438,30 @@ func (p *point) sawBoth(from, to []netip.Addr, w Window) bool {
 	return false
 }
 
-// met reports whether frames went both ways between two stations within a time: the one that is judged, or any where
-// scenarios are played.
+// met reports whether frames went both ways between two stations within a time: the one that is judged, all of the capture's, or
+// any where scenarios are played.
 func (p *point) met(a, b uint32, within capture.Run) bool {
-	if within != p.seen.within {
-		there, back := p.seen.times[heading{a, b}], p.seen.times[heading{b, a}]
-		return there != nil && back != nil && there.runs.Intersects(within) && back.runs.Intersects(within)
-	}
-	var ways direction
+	var ever, judged direction
 	for i := range p.spoke {
-		ways |= p.spoke[i].ways(a, b)
+		all, some := p.spoke[i].ways(a, b)
+		ever, judged = ever|all, judged|some
 	}
-	return ways == byA|byB
+	switch within {
+	case p.seen.within:
+		return judged == byA|byB
+	case p.whole().seconds():
+		return ever == byA|byB
+	}
+	there, back := p.seen.times[heading{a, b}], p.seen.times[heading{b, a}]
+	return there != nil && back != nil && there.runs.Intersects(within) && back.runs.Intersects(within)
 }
 
 // station returns what was seen of a machine's address.
 func (p *point) station(a netip.Addr) *station { return &p.seen.stations[p.who.end(a).station] }
 
+// sawAny reports whether a frame of one of the addresses, or to it, was seen within the window.
 func (p *point) sawAny(addrs []netip.Addr, w Window) bool {
-	return slices.ContainsFunc(addrs, func(a netip.Addr) bool {
-		s := p.station(a)
-		return s.from.runs.Intersects(w.seconds()) || s.to.runs.Intersects(w.seconds())
-	})
-}
-
-// sameSegment reports whether two machines were seen in one VLAN, or both without a tag.
-func (p *point) sameSegment(from, to []netip.Addr) bool {
-	for _, a := range from {
-		for _, b := range to {
-			of := p.station(b).vlans
-			if slices.ContainsFunc(p.station(a).vlans, func(v uint16) bool { return slices.Contains(of, v) }) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(addrs, func(a netip.Addr) bool { return p.station(a).speaks(w) })
 }
 
 // declared reports whether somebody declares that the point sees one of the addresses.

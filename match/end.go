@@ -15,6 +15,7 @@ type end struct {
 	addr     netip.Addr // of a machine's address, a group that a row names, or one that talks to itself; else none
 	placed   *inventory.Placed
 	machine  *inventory.Machine
+	member   uint32   // of a machine, or its address: the machine's number in the inventory, from 1 on
 	station  uint32   // of a machine's address: its number, from 1 on
 	planes   []string // of all addresses of the machine, tagged ones
 	products []catalog.Deployed
@@ -71,8 +72,8 @@ func newDirectory(c *catalog.Catalog, inv *inventory.Inventory) *directory {
 		e.vmware = !e.stranger && inv.PlacedVMware(p, c)
 		d.networks[n] = d.enter(e)
 	}
-	for _, m := range inv.Machines {
-		d.addMachine(m)
+	for i, m := range inv.Machines {
+		d.addMachine(m, uint32(i+1))
 	}
 	for _, r := range c.Rows {
 		if d.named[r.Cast] == nil && r.Cast.IsValid() {
@@ -82,8 +83,8 @@ func newDirectory(c *catalog.Catalog, inv *inventory.Inventory) *directory {
 	return d
 }
 
-// addMachine enters the addresses of a machine.
-func (d *directory) addMachine(m *inventory.Machine) {
+// addMachine enters the addresses of a machine, with its number.
+func (d *directory) addMachine(m *inventory.Machine, number uint32) {
 	vmware := d.inv.VMware(m, d.cat)
 	var planes []string
 	for _, a := range m.Addrs {
@@ -95,7 +96,7 @@ func (d *directory) addMachine(m *inventory.Machine) {
 			planes = append(planes, p.Plane)
 		}
 		d.stations++
-		e := &end{addr: a.Addr, placed: &p, machine: m, station: uint32(d.stations), products: m.Products}
+		e := &end{addr: a.Addr, placed: &p, machine: m, member: number, station: uint32(d.stations), products: m.Products}
 		e.grant(d.cat, p.Roles)
 		e.vmware = vmware && !(e.stranger && len(e.products) == 0)
 		d.named[a.Addr] = d.enter(e)

@@ -437,15 +437,15 @@ func (x *Exception) coversEnd(j *judge, s selector, e *Expectation, end catalog.
 	}
 	standing := e.Candidates
 	if e.Subject != nil && e.SubjectEnd == end {
-		standing = []*inventory.Machine{e.Subject}
+		standing = MachinesOf([]*inventory.Machine{e.Subject})
 	}
-	for _, m := range standing {
+	for m := range standing.All() {
 		one := func(a *inventory.Addr) bool { return s.has(j, j.end(a.Addr), a.Addr) }
 		if !slices.ContainsFunc(m.Addrs, one) {
 			return false
 		}
 	}
-	return len(standing) > 0
+	return standing.Len() > 0
 }
 
 func (x *Exception) selectsVerdict(name string) bool {

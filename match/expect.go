@@ -53,47 +53,39 @@ func demandKey(r *catalog.Row) string {
 
 // expecter holds demands against machines and findings.
 type expecter struct {
-	j        *judge
-	g        *Grounds
-	points   []*point
-	findings []*conv
-	met      map[meeting][]int // findings that a row documents, by where its machines stand
-	turned   map[meeting][]int // certain conversations that are a row's with the ends exchanged
-	seenUsed map[string]bool   // services of if-used rows that some documented conversation shows
-	roster   *roster
-}
-
-// meeting is a machine at one end of a row; a nil machine stands for any.
-type meeting struct {
-	row     *catalog.Row
-	end     catalog.End
-	machine *inventory.Machine
+	j          *judge
+	g          *Grounds
+	points     []*point
+	findings   []*conv
+	ledger     *ledger
+	roster     *roster
+	lookouts   *lookouts
+	sightlines map[sightKey]*sightline
 }
 
 func newExpecter(j *judge, g *Grounds, points []*point, sorted []*conv) *expecter {
-	x := &expecter{
-		j: j, g: g, points: points, findings: sorted, met: map[meeting][]int{}, turned: map[meeting][]int{},
-		seenUsed: map[string]bool{}, roster: newRoster(j),
+	return &expecter{
+		j: j, g: g, points: points, findings: sorted, ledger: newLedger(sorted), roster: newRoster(j),
+		lookouts: newLookouts(j, points, g.Window), sightlines: map[sightKey]*sightline{},
 	}
-	for i, f := range sorted {
-		x.index(i, f)
-	}
-	return x
 }
 
 // applicable reports whether some row of the operation has two machines it can concern.
 func (x *expecter) applicable(operation string) bool {
 	return slices.ContainsFunc(x.j.cat.Rows, func(r *catalog.Row) bool {
-		return r.Class == catalog.Class{Kind: catalog.During, Of: operation} && len(x.roster.places(r, nil, catalog.Either)) > 0
+		return r.Class == catalog.Class{Kind: catalog.During, Of: operation} && x.roster.anywhere(r)
 	})
 }
 
-// expectations judges every demand for every machine it concerns.
+// expectations judges every demand for every machine it concerns, side by side.
 func (x *expecter) expectations() []Expectation {
-	var all []Expectation
+	var asks []ask
 	for _, d := range demands(x.j.cat) {
-		all = append(all, x.demand(d)...)
+		asks = append(asks, x.asks(d)...)
 	}
+	x.ledger.sort(asks, len(x.j.inv.Machines))
+	all := make([]Expectation, len(asks))
+	inParts(len(asks), func(i int) { all[i] = x.judge(&asks[i]) })
 	return append(all, x.internal()...)
 }
 
@@ -127,66 +119,42 @@ func machineNameOf(m *inventory.Machine) string {
 	return m.Name
 }
 
-// index notes which rows a finding meets, or shows the other way round. Findings come in the order of their numbers.
-func (x *expecter) index(i int, f *conv) {
-	if !f.evidence() {
-		return
-	}
-	into := x.met
-	if f.Verdict == WrongDirection {
-		into = x.turned
-	}
-	initiator, responder := f.i.machine, f.r.machine
-	if f.Verdict == WrongDirection || f.Verdict == DirectionUnconfirmed && f.Shown.Bucket() != Documented {
-		initiator, responder = responder, initiator
-	}
-	for _, r := range f.rests.readings {
-		row := r.perm.Row
-		if row.Class.Kind == catalog.IfUsed && f.Verdict.Bucket() == Documented {
-			x.seenUsed[row.Class.Of] = true
-		}
-		note := func(end catalog.End, m *inventory.Machine) {
-			at := meeting{row, end, m}
-			if in := into[at]; len(in) == 0 || in[len(in)-1] != i {
-				into[at] = append(in, i)
-			}
-		}
-		note(catalog.Either, nil)
-		ends := []catalog.End{r.perm.Initiator}
-		if row.Listener == catalog.Either || f.Qualifiers.Has(Undirected) {
-			ends = []catalog.End{catalog.Source, catalog.Target}
-		}
-		for _, e := range ends {
-			note(e, initiator)
-			note(e.Other(), responder)
-		}
-	}
-}
-
-// demand makes the expectations of one demand: one for each subject, or one for any pair.
-func (x *expecter) demand(d *demand) []Expectation {
+// asks lists the expectations of one demand: one for each subject, or one for any pair.
+func (x *expecter) asks(d *demand) []ask {
 	wanted := slices.DeleteFunc(slices.Clone(d.rows), func(r *catalog.Row) bool { return !x.classApplies(r) })
 	if len(wanted) == 0 {
 		return nil
 	}
-	subjectEnd := catalog.Source
+	end := catalog.Source
 	switch each(wanted) {
 	case catalog.EachTarget:
-		subjectEnd = catalog.Target
+		end = catalog.Target
 	case catalog.EachAny:
-		return x.anyPair(d, wanted)
+		return x.askAny(d, wanted)
 	}
-	var all []Expectation
-	subjects := x.subjects(d, subjectEnd)
-	if len(subjects) == 0 && x.roster.standing(wanted[0]).anyClient[subjectEnd] {
-		return x.anyPair(d, wanted)
+	var all []ask
+	settings, some := make([]*setting, len(x.roster.kinds)), false
+	for kind := 1; kind < len(settings); kind++ {
+		if slices.ContainsFunc(d.rows, func(r *catalog.Row) bool { return x.roster.stands(kind, r, end) }) {
+			settings[kind], some = x.settingFor(d, end, kind), true
+		}
 	}
-	for _, m := range subjects {
-		if e, ok := x.forSubject(d, m, subjectEnd); ok {
-			all = append(all, e)
+	if !some && x.roster.standing(wanted[0]).anyClient[end] {
+		return x.askAny(d, wanted)
+	}
+	for i, m := range x.j.inv.Machines {
+		if s := settings[x.roster.kindOf[i+1]]; s != nil {
+			all = append(all, ask{s, m})
 		}
 	}
 	return all
+}
+
+func (x *expecter) askAny(d *demand, wanted []*catalog.Row) []ask {
+	if s := x.settingForAny(d, wanted); s != nil {
+		return []ask{{s, nil}}
+	}
+	return nil
 }
 
 // each returns the quantifier of the rows that make a demand: where one says any, any is enough.
@@ -201,7 +169,7 @@ func each(wanted []*catalog.Row) catalog.Each {
 func (x *expecter) internal() []Expectation {
 	var all []Expectation
 	for _, r := range x.j.cat.Rows {
-		if r.Class.Kind == catalog.Internal && len(x.roster.standing(r).at[catalog.Source]) > 0 {
+		if r.Class.Kind == catalog.Internal && len(x.roster.standing(r).at[catalog.Source].list) > 0 {
 			all = append(all, x.finish(Expectation{Class: r.Class, SubjectEnd: catalog.Either, Rows: []*catalog.Row{r}}))
 		}
 	}
@@ -216,7 +184,7 @@ func (x *expecter) classApplies(r *catalog.Row) bool {
 	case catalog.During:
 		return slices.Contains(x.g.During, r.Class.Of)
 	case catalog.IfUsed:
-		return x.seenUsed[r.Class.Of] || x.usedBySomebody(r.Class.Of)
+		return x.ledger.used[r.Class.Of] || x.usedBySomebody(r.Class.Of)
 	}
 	return false
 }
@@ -225,63 +193,6 @@ func (x *expecter) usedBySomebody(service string) bool {
 	return x.j.inv.Requires(service, nil) || slices.ContainsFunc(x.j.inv.Machines, func(m *inventory.Machine) bool {
 		return x.j.inv.Requires(service, m)
 	})
-}
-
-// subjects returns the machines that stand at an end of a demand's rows.
-func (x *expecter) subjects(d *demand, end catalog.End) []*inventory.Machine {
-	var subjects []*inventory.Machine
-	for _, m := range x.j.inv.Machines {
-		if slices.ContainsFunc(d.rows, func(r *catalog.Row) bool { return x.roster.stands(m, r, end) }) {
-			subjects = append(subjects, m)
-		}
-	}
-	return subjects
-}
-
-// forSubject judges a demand for one machine.
-func (x *expecter) forSubject(d *demand, m *inventory.Machine, end catalog.End) (Expectation, bool) {
-	var rows []*catalog.Row
-	var places []place
-	for _, r := range d.rows {
-		if !x.roster.stands(m, r, end) {
-			continue
-		}
-		if p := x.roster.places(r, m, end); len(p) > 0 {
-			rows, places = append(rows, r), append(places, p...)
-		}
-	}
-	class, required, ok := x.class(d.rows, rows, m)
-	if !ok {
-		return Expectation{}, false
-	}
-	e := Expectation{Class: class, Subject: m, SubjectEnd: end, Required: required, Rows: rows}
-	if len(rows) == 0 {
-		e.Rows = d.rows[:1]
-		return x.finish(e), true
-	}
-	return x.judge(e, places), true
-}
-
-// anyPair judges a demand of which one conversation, between whichever machines, is enough.
-func (x *expecter) anyPair(d *demand, wanted []*catalog.Row) []Expectation {
-	var rows []*catalog.Row
-	var places []place
-	for _, r := range d.rows {
-		if p := x.roster.places(r, nil, catalog.Either); len(p) > 0 {
-			rows, places = append(rows, r), append(places, p...)
-		}
-	}
-	e := Expectation{Class: wanted[0].Class, SubjectEnd: catalog.Either, Required: true, Rows: rows}
-	if len(rows) == 0 {
-		e.Rows = wanted[:1]
-		return []Expectation{x.finish(e)}
-	}
-	class, required, ok := x.class(wanted, rows, nil)
-	if !ok {
-		return nil
-	}
-	e.Class, e.Required = class, required
-	return []Expectation{x.judge(e, places)}
 }
 
 // class returns the class by which the rows are expected of a machine, and whether they are required or only seen
@@ -298,37 +209,32 @@ func (x *expecter) class(all, rows []*catalog.Row, m *inventory.Machine) (c cata
 		if must {
 			return r.Class, true, true
 		}
-		if !ok && x.seenUsed[r.Class.Of] {
+		if !ok && x.ledger.used[r.Class.Of] {
 			c, ok = r.Class, true
 		}
 	}
 	return c, false, ok
 }
 
-// judge gives an expectation with possible places its verdict.
-func (x *expecter) judge(e Expectation, places []place) Expectation {
-	e.Window = x.g.Window
-	e.Need = need(e.Rows)
-	slices.SortStableFunc(e.Rows, func(a, b *catalog.Row) int { // those that make it expected first
-		return cmp.Compare(x.rank(a), x.rank(b))
-	})
-	known := machines{e.Subject: true}
-	for _, p := range places {
-		for _, m := range []*inventory.Machine{p.src, p.dst} {
-			if m == nil {
-				e.AnyClient = true
-				continue
-			}
-			if !known[m] {
-				known[m] = true
-				e.Candidates = append(e.Candidates, m)
-			}
-			e.Inferred = e.Inferred || x.j.machineEnd(m).inferred
-		}
+// judge gives an expectation its verdict.
+func (x *expecter) judge(a *ask) Expectation {
+	e := Expectation{
+		Class: a.class, Subject: a.subject, SubjectEnd: a.end, Required: a.required, Rows: a.rows, Candidates: a.candidates(a.subject),
+		AnyClient: a.anyClient(), Inferred: a.inferred, Need: a.need,
 	}
-	slices.SortFunc(e.Candidates, func(a, b *inventory.Machine) int { return strings.Compare(a.Name, b.Name) })
-	e.InView = x.inView(places)
-	best := x.evidence(&e, known)
+	if len(a.parts) > 0 {
+		e.Window, e.InView = x.g.Window, x.inView(a)
+		x.hold(a, &e)
+	}
+	e.Level = e.level()
+	e.ID = idOf(fmt.Appendf(nil, "%s%s|%s", a.id, subjectName(&e), e.SubjectEnd))
+	e.Filter = ofSubject(a.filter, e.Subject)
+	return e
+}
+
+// hold holds an expectation with possible places against what was seen.
+func (x *expecter) hold(a *ask, e *Expectation) {
+	best := x.evidence(a, e)
 	switch {
 	case best == Success:
 		e.Verdict = Met
@@ -340,16 +246,15 @@ func (x *expecter) judge(e Expectation, places []place) Expectation {
 		e.Verdict = AttemptedRefused
 	case best == Unanswered:
 		e.Verdict = AttemptedUnanswered
-	case len(e.Evidence) == 0 && x.otherWay(&e, known):
+	case len(e.Evidence) == 0 && x.otherWay(a, e):
 		e.Verdict = SeenOtherWay
 	case best == Pending:
 		e.Verdict = ExpectedPending
 	case best == OneSided, len(e.Evidence) > 0:
 		e.Verdict = ExpectedOneSided
 	default:
-		x.absence(&e, places)
+		x.absence(a, e)
 	}
-	return x.finish(e)
 }
 
 func (x *expecter) rank(r *catalog.Row) int {
@@ -374,9 +279,10 @@ func (x *expecter) event(rows []*catalog.Row) bool {
 }
 
 // evidence collects the findings that meet the expectation or tried to, and returns the best outcome.
-func (x *expecter) evidence(e *Expectation, known machines) Outcome {
+func (x *expecter) evidence(a *ask, e *Expectation) Outcome {
 	best := OutcomeNone
-	for _, i := range x.collect(x.met, e, known) {
+	e.Evidence = x.collect(x.ledger.met, a)
+	for _, i := range e.Evidence {
 		f := x.findings[i]
 		outcome := f.Outcome
 		if !x.g.Window.IsZero() {
@@ -385,38 +291,40 @@ func (x *expecter) evidence(e *Expectation, known machines) Outcome {
 		if f.Verdict == DirectionUnconfirmed {
 			outcome = min(outcome, OneSided) // an unconfirmed direction is never a pass
 		}
-		e.Evidence = append(e.Evidence, i)
 		best = max(best, outcome)
 	}
 	return best
 }
 
 // otherWay notes certain conversations that are the expected ones with the ends exchanged.
-func (x *expecter) otherWay(e *Expectation, known machines) bool {
-	turned := x.collect(x.turned, e, known)
-	if len(turned) > 0 {
-		e.Evidence = turned
-	}
-	return len(turned) > 0
+func (x *expecter) otherWay(a *ask, e *Expectation) bool {
+	e.Evidence = x.collect(x.ledger.turned, a)
+	return len(e.Evidence) > 0
 }
 
-// collect returns the indexed findings of the expectation's rows in which its subject, and a candidate, take part within
-// the window.
-func (x *expecter) collect(from map[meeting][]int, e *Expectation, known machines) []int {
+// collect returns the findings of the expectation's rows in which its subject, and a candidate, take part within the window.
+func (x *expecter) collect(from accounts, a *ask) []int {
 	var found []int
-	for _, r := range e.Rows {
-		at := meeting{r, catalog.Either, nil}
-		if e.Subject != nil {
-			at = meeting{r, e.SubjectEnd, e.Subject}
+	for _, r := range a.rows {
+		account := from[r]
+		if account == nil {
+			continue
 		}
-		for _, i := range from[at] {
-			if x.concerns(e, &x.findings[i].Finding, known) && x.inWindow(&x.findings[i].Finding) {
-				found = append(found, i)
+		list := account.all
+		if a.subject != nil {
+			list = account.of(a.end, x.roster.number(a.subject))
+		}
+		for _, i := range list {
+			if f := x.findings[i]; x.concerns(a, f) && x.inWindow(&f.Finding) {
+				found = append(found, int(i))
 			}
 		}
 	}
-	slices.Sort(found)
-	return slices.Compact(found)
+	if len(a.rows) > 1 {
+		slices.Sort(found)
+		found = slices.Compact(found)
+	}
+	return found
 }
 
 func (x *expecter) inWindow(f *Finding) bool {
@@ -424,9 +332,9 @@ func (x *expecter) inWindow(f *Finding) bool {
 }
 
 // concerns reports whether a finding's ends are the subject and candidates; an address of no machine is anybody's peer.
-func (x *expecter) concerns(e *Expectation, f *Finding, known machines) bool {
-	for _, m := range []*inventory.Machine{f.From.Machine, f.To.Machine} {
-		if m != nil && !known[m] && !x.asClient(e, m) {
+func (x *expecter) concerns(a *ask, f *conv) bool {
+	for _, e := range [...]*end{f.i, f.r} {
+		if m := e.machine; m != nil && m != a.subject && !a.peers.kinds[x.roster.kindOf[e.member]] && !x.asClient(a, m) {
 			return false
 		}
 	}
@@ -434,40 +342,20 @@ func (x *expecter) concerns(e *Expectation, f *Finding, known machines) bool {
 }
 
 // asClient reports whether a machine took part as the client that no machine declares.
-func (x *expecter) asClient(e *Expectation, m *inventory.Machine) bool {
-	return e.AnyClient && (x.j.machineEnd(m).client || x.j.machineEnd(m).stranger)
+func (x *expecter) asClient(a *ask, m *inventory.Machine) bool {
+	e := x.j.machineEnd(m)
+	return a.anyClient() && (e.client || e.stranger)
 }
 
 // absence says absent where every possible place could be seen, and why not where one could not: the weakest counts.
-func (x *expecter) absence(e *Expectation, places []place) {
-	weakest := sight{level: Proven}
-	for n, p := range places {
-		s := x.j.look(x.points, p.row, p.src, p.dst, x.g.Window, e.Need)
-		if n == 0 || s.level < weakest.level {
-			weakest = s
-		}
-		if weakest.level == Unproven {
-			break
-		}
-	}
-	e.Coverage = weakest.level
-	if weakest.level >= CoverageDeclared {
+func (x *expecter) absence(a *ask, e *Expectation) {
+	w := x.worst(a)
+	if e.Coverage = w.level; e.Coverage >= CoverageDeclared {
 		e.Verdict = ExpectedAbsent
 		return
 	}
-	e.Verdict, e.Reason = NotObservable, weakest.reason
-}
-
-// inView reports whether one of the places lies inside the declared view; without a declared view every place does.
-func (x *expecter) inView(places []place) bool {
-	if len(x.j.inv.Views) == 0 && x.j.sees.empty() {
-		return true
-	}
-	return slices.ContainsFunc(places, func(p place) bool {
-		return slices.ContainsFunc(x.points, func(pt *point) bool {
-			return x.j.declared(pt, x.j.onPlane(p.src, p.row.Plane)) || x.j.declared(pt, x.j.onPlane(p.dst, p.row.Plane))
-		})
-	})
+	p := w.place()
+	e.Verdict, e.Reason = NotObservable, x.j.look(x.points, p.row, p.src, p.dst, x.g.Window, e.Need).reason
 }
 
 // finish sets what follows from the verdict.
@@ -517,7 +405,12 @@ func expectationID(e *Expectation) string {
 	if e.Line != nil {
 		return lineID(e)
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%s", demandKey(e.Rows[0]), e.Class, subjectName(e), e.SubjectEnd))
+	return idOf(fmt.Appendf(nil, "%s|%s|%s|%s", demandKey(e.Rows[0]), e.Class, subjectName(e), e.SubjectEnd))
+}
+
+// idOf makes an id of what tells expectations apart.
+func idOf(text []byte) string {
+	sum := sha256.Sum256(text)
 	return "E" + hex.EncodeToString(sum[:6])
 }
 
@@ -531,8 +424,13 @@ func (x *expecter) ownPorts(r *catalog.Row) catalog.Ports {
 
 // expectationFilter is a Wireshark display filter that would show what was expected.
 func expectationFilter(e *Expectation, own func(*catalog.Row) catalog.Ports) string {
+	return ofSubject(rowsFilter(e.Rows, own), e.Subject)
+}
+
+// rowsFilter is a Wireshark display filter of rows' ports.
+func rowsFilter(rows []*catalog.Row, own func(*catalog.Row) catalog.Ports) string {
 	var parts []string
-	for _, r := range e.Rows {
+	for _, r := range rows {
 		for _, t := range []struct {
 			set  catalog.Transport
 			name string
@@ -546,12 +444,16 @@ func expectationFilter(e *Expectation, own func(*catalog.Row) catalog.Ports) str
 			}
 		}
 	}
-	filter := strings.Join(parts, " || ")
-	if filter == "" || e.Subject == nil || len(e.Subject.Addrs) == 0 {
+	return strings.Join(parts, " || ")
+}
+
+// ofSubject narrows a display filter to a machine's addresses; nil is any machine.
+func ofSubject(filter string, m *inventory.Machine) string {
+	if filter == "" || m == nil || len(m.Addrs) == 0 {
 		return filter
 	}
 	var addrs []string
-	for _, a := range e.Subject.Addrs {
+	for _, a := range m.Addrs {
 		addrs = append(addrs, fmt.Sprintf("%s.addr == %s", family(a.Addr), a.Addr))
 	}
 	return fmt.Sprintf("(%s) && (%s)", strings.Join(addrs, " || "), filter)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"flowvet/capture"
 	"flowvet/capture/filter"
@@ -18,7 +19,7 @@ type sieve struct {
 	applied  bool              // by -f, here or when it was recorded; else it was used when the capture was made
 	problem  string            // why it cannot be said what it lets through; empty if it can
 	programs []*filter.Program // one for each link type of the capture
-	anywhere map[filter.Flow]admission
+	anywhere sync.Map          // admission by filter.Flow without addresses
 }
 
 // admission is what a sieve does with a flow.
@@ -95,7 +96,6 @@ func sieveTexts(all []*sieve) string {
 
 // compile makes the programs. A link type without any has no frames that are judged.
 func (s *sieve) compile(f *filter.Filter, links []uint16) {
-	s.anywhere = map[filter.Flow]admission{}
 	for _, link := range links {
 		if !slices.Contains(filter.Links(), link) {
 			continue
@@ -117,13 +117,12 @@ func (s *sieve) compile(f *filter.Filter, links []uint16) {
 func (s *sieve) lets(f filter.Flow) admission {
 	service := f
 	service.Src, service.Dst = netip.Addr{}, netip.Addr{}
-	known, ok := s.anywhere[service]
+	known, ok := s.anywhere.Load(service)
 	if !ok {
-		known = s.ask(service)
-		s.anywhere[service] = known
+		known, _ = s.anywhere.LoadOrStore(service, s.ask(service))
 	}
-	if known.admits {
-		return known
+	if a := known.(admission); a.admits {
+		return a
 	}
 	return s.ask(f)
 }

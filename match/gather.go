@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"flowvet/capture"
 	"flowvet/numbering"
@@ -68,7 +69,20 @@ type gather struct {
 const leastShare = 1 << 14
 
 // shares returns how many goroutines a table's flows are worth.
-func shares(t *capture.Table) int { return max(1, min(runtime.GOMAXPROCS(0), t.Len()/leastShare)) }
+func shares(t *capture.Table) int { return sharesOf(t.Len()) }
+
+// sharesOf returns how many goroutines so many flows or conversations are worth.
+func sharesOf(n int) int { return max(1, min(runtime.GOMAXPROCS(0), n/leastShare)) }
+
+// inParts calls do for 0 to n-1 on all processors, in no order.
+func inParts(n int, do func(int)) {
+	var next atomic.Int64
+	sideBySide(min(runtime.GOMAXPROCS(0), max(1, n)), func(int) {
+		for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+			do(int(i))
+		}
+	})
+}
 
 // side by side calls do for 0 to n-1, each in a goroutine of its own.
 func sideBySide(n int, do func(int)) {

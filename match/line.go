@@ -110,47 +110,78 @@ func (a *act) describe(e *Expectation, from, to []*inventory.Machine, places []p
 	if e.SubjectEnd == catalog.Target {
 		subject, others = to, from
 	}
-	e.Candidates = slices.Clone(others)
+	candidates := slices.Clone(others)
 	if len(subject) == 1 {
 		e.Subject = subject[0]
 	} else {
 		e.SubjectEnd = catalog.Either
-		e.Candidates = append(e.Candidates, subject...)
+		candidates = append(candidates, subject...)
 	}
-	e.Candidates = slices.DeleteFunc(e.Candidates, func(m *inventory.Machine) bool { return m == nil || m == e.Subject })
-	slices.SortFunc(e.Candidates, func(x, y *inventory.Machine) int { return strings.Compare(x.Name, y.Name) })
-	e.Candidates = slices.Compact(e.Candidates)
+	candidates = slices.DeleteFunc(candidates, func(m *inventory.Machine) bool { return m == nil || m == e.Subject })
+	slices.SortFunc(candidates, func(x, y *inventory.Machine) int { return strings.Compare(x.Name, y.Name) })
+	e.Candidates = MachinesOf(slices.Compact(candidates))
 	for _, p := range places {
 		e.Inferred = e.Inferred || p.src != nil && a.j.machineEnd(p.src).inferred || p.dst != nil && a.j.machineEnd(p.dst).inferred
 	}
-	e.InView = len(places) == 0 || a.inView(places)
+	e.InView = len(places) == 0 || a.inViewOf(places)
+}
+
+// inViewOf reports whether one of the places lies inside the declared view; without a declared view every place does.
+func (a *act) inViewOf(places []place) bool {
+	if len(a.j.inv.Views) == 0 && a.j.sees.empty() {
+		return true
+	}
+	return slices.ContainsFunc(places, func(p place) bool {
+		return slices.ContainsFunc(a.points, func(pt *point) bool {
+			return a.j.declared(pt, a.j.onPlane(p.src, p.row.Plane)) || a.j.declared(pt, a.j.onPlane(p.dst, p.row.Plane))
+		})
+	})
 }
 
 // places returns the pairs of machines between which a line's rows can be seen: begun by from, or by either where the row
 // says so.
 func (a *act) places(l *catalog.Line, from, to []*inventory.Machine) []place {
+	begins, listens := a.cast(l.From, from), a.cast(l.To, to)
 	var all []place
 	for _, r := range l.Rows {
-		for _, p := range a.roster.places(r, nil, catalog.Either) {
-			if a.between(l, r, p, from, to) {
-				all = append(all, p)
+		first, second := begins, listens
+		if r.Listener == catalog.Source {
+			first, second = listens, begins
+		}
+		either := r.Listener == catalog.Either
+		for _, src := range a.standing(r, catalog.Source) {
+			if !first[src] && !(either && second[src]) {
+				continue
+			}
+			for _, dst := range a.standing(r, catalog.Target) {
+				if (first[src] && second[dst] || either && second[src] && first[dst]) && a.roster.between(r, src, dst) {
+					all = append(all, place{r, src, dst})
+				}
 			}
 		}
 	}
 	return all
 }
 
-// between reports whether a pair is one of from and to. The source of a row is who begins, unless it listens.
-func (a *act) between(l *catalog.Line, r *catalog.Row, p place, from, to []*inventory.Machine) bool {
-	begins, listens := p.src, p.dst
-	if r.Listener == catalog.Source {
-		begins, listens = listens, begins
+// cast returns the machines of variables as a set, nil among them where any client counts.
+func (a *act) cast(variables []string, list []*inventory.Machine) machines {
+	set := machines{}
+	for _, m := range list {
+		set[m] = m != nil || a.anyClient(variables)
 	}
-	stands := func(m *inventory.Machine, list []*inventory.Machine, variables []string) bool {
-		return m != nil && slices.Contains(list, m) || m == nil && a.anyClient(variables)
+	if a.anyClient(variables) {
+		set[nil] = true
 	}
-	forward := stands(begins, from, l.From) && stands(listens, to, l.To)
-	return forward || r.Listener == catalog.Either && stands(listens, from, l.From) && stands(begins, to, l.To)
+	return set
+}
+
+// standing returns the machines at an end of a row: nil, which is any client, where no machine plays its role.
+func (a *act) standing(r *catalog.Row, end catalog.End) []*inventory.Machine {
+	s := a.roster.standing(r)
+	if s.anyClient[end] {
+		return []*inventory.Machine{nil}
+	}
+	return s.at[end].list
 }
 
 // nowhere says why a line concerns nobody: no machine is known for a variable, or the rows are not of these products.
@@ -307,7 +338,7 @@ func (a *act) absent(e *Expectation, places []place) {
 
 // reversed finds certain conversations that are the line's with the ends exchanged.
 func (a *act) reversed(e *Expectation, from, to []*inventory.Machine) bool {
-	for _, i := range a.lineFindings(a.turned, e.Line, to, from) {
+	for _, i := range a.lineFindings(a.ledger.turned, e.Line, to, from) {
 		if a.findings[i].Seconds.Intersects(e.Window.seconds()) {
 			e.Evidence = append(e.Evidence, i)
 		}
@@ -383,7 +414,7 @@ func (a *act) announcement(e Expectation) Expectation {
 func (a *act) ofMachines(e Expectation) []Expectation {
 	list := a.machines(e.Line.From)
 	if len(list) != 1 && slices.ContainsFunc(e.Line.From, func(v string) bool { return a.free[v] }) {
-		e.Candidates, e.SubjectEnd = list, catalog.Either
+		e.Candidates, e.SubjectEnd = MachinesOf(list), catalog.Either
 		e.Verdict, e.Detail = ExpectedAbsent, "the traffic shows no "+cmp.Or(string(a.run.Scenario.Event), "such machine")
 		if s := a.pointsCover(a.clip(e.Window)); s.Code != "" {
 			e.Verdict, e.Reason = NotObservable, s

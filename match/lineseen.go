@@ -26,7 +26,7 @@ func (a *act) collectLine(l *catalog.Line, from, to []*inventory.Machine, w Wind
 	var seen seenOf
 	wanted := map[*conv]bool{}
 	log := slices.ContainsFunc(l.Rows, func(r *catalog.Row) bool { return r.Class == ftClass })
-	for _, i := range a.lineFindings(a.met, l, from, to) {
+	for _, i := range a.lineFindings(a.ledger.met, l, from, to) {
 		f := a.findings[i]
 		seen.seconds = seen.seconds.Union(f.Seconds)
 		if a.watch.ports[proto{f.Proto, f.Port}] {
@@ -89,36 +89,27 @@ func (s *seenOf) add(finding int, o Outcome, at int64, began bool) {
 	}
 }
 
-// lineFindings returns the findings of an index that are between a line's machines.
-func (a *act) lineFindings(index map[meeting][]int, l *catalog.Line, from, to []*inventory.Machine) []int {
+// lineFindings returns the findings of rows that are between a line's machines.
+func (a *act) lineFindings(of accounts, l *catalog.Line, from, to []*inventory.Machine) []int {
+	begins, listens := a.cast(l.From, from), a.cast(l.To, to)
+	between := func(i, r *inventory.Machine) bool {
+		return (begins[i] || begins[nil]) && (listens[r] || listens[nil]) && (i != r || i == nil)
+	}
 	var all []int
 	for _, r := range l.Rows {
-		for _, i := range index[meeting{r, catalog.Either, nil}] {
-			f := a.findings[i]
-			p := place{r, f.i.machine, f.r.machine}
-			if f.Qualifiers.Has(Undirected) || r.Listener == catalog.Either {
-				p.row = r
-				if a.ends(l, p, from, to) || a.ends(l, place{r, p.dst, p.src}, from, to) {
-					all = append(all, i)
-				}
-			} else if a.ends(l, p, from, to) {
-				all = append(all, i)
+		if of[r] == nil {
+			continue
+		}
+		for _, n := range of[r].all {
+			f := a.findings[n]
+			either := f.Qualifiers.Has(Undirected) || r.Listener == catalog.Either
+			if between(f.i.machine, f.r.machine) || either && between(f.r.machine, f.i.machine) {
+				all = append(all, int(n))
 			}
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// ends reports whether an initiator and a responder are of a line's variables.
-func (a *act) ends(l *catalog.Line, p place, from, to []*inventory.Machine) bool {
-	if p.src == p.dst && p.src != nil {
-		return false
-	}
-	in := func(m *inventory.Machine, list []*inventory.Machine, variables []string) bool {
-		return m != nil && slices.Contains(list, m) || a.anyClient(variables)
-	}
-	return in(p.src, from, l.From) && in(p.dst, to, l.To)
 }
 
 // order finds lines that began before one that they come after, where the headers show when both began.

@@ -384,11 +384,11 @@ type Expectation struct {
 	Rows        []*catalog.Row // sorted by id
 	Class       catalog.Class  // of the first row that makes it expected
 	Subject     *inventory.Machine
-	SubjectEnd  catalog.End          // Source or Target: where the subject stands; Either for "any"
-	Candidates  []*inventory.Machine // possible other ends; for "any": every machine at either end
-	AnyClient   bool                 // the other end is any address that may play a client role
-	Required    bool                 // false: only seen elsewhere in the capture
-	InView      bool                 // inside the declared view; counts for exit status 3
+	SubjectEnd  catalog.End // Source or Target: where the subject stands; Either for "any"
+	Candidates  Machines    // possible other ends; for "any": every machine at either end
+	AnyClient   bool        // the other end is any address that may play a client role
+	Required    bool        // false: only seen elsewhere in the capture
+	InView      bool        // inside the declared view; counts for exit status 3
 	Window      Window
 	Need        time.Duration // the least window in which absence can be said
 	Verdict     ExpectationVerdict

@@ -232,7 +232,7 @@ func distinct(judged, known []Expectation) []Expectation {
 // lineID names a line by its scenario and machines, so that two runs can be compared.
 func lineID(e *Expectation) string {
 	text := fmt.Appendf(nil, "%s|%s|%s|%s", e.Class, e.Line.ID, subjectName(e), e.SubjectEnd)
-	for _, m := range e.Candidates {
+	for m := range e.Candidates.All() {
 		text = fmt.Appendf(text, "|%s", m.Name)
 	}
 	sum := sha256.Sum256(text)
@@ -346,8 +346,7 @@ func (a *act) bind(p *Play) {
 
 // everybody returns the machines that play a variable's roles.
 func (a *act) everybody(v *catalog.Variable) []*inventory.Machine {
-	list, _ := a.roster.holding(v.Roles)
-	return list
+	return a.roster.holding(v.Roles).list
 }
 
 // without leaves out the machines of variables that are bound.
@@ -414,13 +413,13 @@ func (x *expecter) checkBinding(v *catalog.Variable, names []string) error {
 	if len(names) > 1 && !v.Many {
 		return fmt.Errorf("--bind %s: one machine is expected, not %d", v.Name, len(names))
 	}
-	able, set := x.roster.holding(v.Roles)
+	able := x.roster.holding(v.Roles).list
 	known := make([]string, len(able))
 	for i, m := range able {
 		known[i] = m.Name
 	}
 	for _, name := range names {
-		if m := x.j.inv.Machine(name); m == nil || !set[m] {
+		if m := x.j.inv.Machine(name); m == nil || !slices.Contains(able, m) {
 			return fmt.Errorf("--bind %s=%s: no machine of %s that plays %s: %s", v.Name, name, x.j.inv.Name, v.Roles[0], suggestion(name, known))
 		}
 	}
@@ -430,7 +429,7 @@ func (x *expecter) checkBinding(v *catalog.Variable, names []string) error {
 // concernsSomebody reports whether a required line has two machines that it can concern.
 func (x *expecter) concernsSomebody(l *catalog.Line) bool {
 	return l.Need == catalog.Required && slices.ContainsFunc(l.Rows, func(r *catalog.Row) bool {
-		return len(x.roster.places(r, nil, catalog.Either)) > 0
+		return x.roster.anywhere(r)
 	})
 }
 

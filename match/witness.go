@@ -14,7 +14,7 @@ import (
 type witness struct {
 	stations []station // by [end.station]; the first is nobody's
 	within   capture.Run
-	spoke    pairSet // of which frames were seen within that time
+	spoke    pairSet // at all, and within that time
 	// times holds when, for those who ask for other times. nil: nobody does.
 	times map[heading]*moments
 	lit   moments // when any machine spoke or was spoken to
@@ -27,6 +27,11 @@ type witness struct {
 type station struct {
 	from, to moments
 	vlans    []uint16 // sorted; 0 is "without a tag"
+}
+
+// speaks reports whether a frame of the station, or to it, was seen within a window.
+func (s *station) speaks(w Window) bool {
+	return s.from.runs.Intersects(w.seconds()) || s.to.runs.Intersects(w.seconds())
 }
 
 // heading is one direction between two stations.
@@ -84,9 +89,7 @@ func (w *witness) saw(from, to uint32, when capture.Seconds) {
 	if from == 0 || to == 0 || len(when) == 0 {
 		return
 	}
-	if within {
-		w.spoke.add(from, to)
-	}
+	w.spoke.add(from, to, within)
 	if w.times != nil {
 		w.at(heading{from, to}).addAll(when)
 	}
@@ -200,7 +203,7 @@ func (m *moments) settle() capture.Seconds {
 // pairSet holds which stations spoke to which: 1 M pairs in 16 MB that the garbage collector does not look into. With a Go map
 // of addresses and seconds in its place the witness of 1 M conversations took 1.9 s, not 0.2 s.
 type pairSet struct {
-	slots []uint64 // the lower station, the higher one, and the directions between them; 0: free
+	slots []uint64 // the lower station, the higher one, and the directions between them at all and within a time; 0: free
 	n     int
 	seed  uint64
 }
@@ -213,23 +216,29 @@ func newPairSet() pairSet { return pairSet{slots: make([]uint64, leastPairSlots)
 // pairOf names a pair, and the direction in which from speaks to to.
 func pairOf(from, to uint32) (pair uint64, way direction) {
 	if from < to {
-		return uint64(from)<<33 | uint64(to)<<2, byA
+		return uint64(from)<<34 | uint64(to)<<4, byA
 	}
-	return uint64(to)<<33 | uint64(from)<<2, byB
+	return uint64(to)<<34 | uint64(from)<<4, byB
 }
+
+// The last bits of a pair say in which directions.
+const (
+	waysWithin = 2 // the directions within the time stand above those at all
+	waysMask   = 1<<4 - 1
+)
 
 // slot returns where a pair is, or belongs.
 func (s *pairSet) slot(pair uint64) *uint64 {
 	mask := uint64(len(s.slots) - 1)
 	hi, lo := bits.Mul64(pair^s.seed, 0x9e3779b97f4a7c15)
 	for i := (hi ^ lo) & mask; ; i = (i + 1) & mask {
-		if at := &s.slots[i]; *at == 0 || *at&^3 == pair {
+		if at := &s.slots[i]; *at == 0 || *at&^waysMask == pair {
 			return at
 		}
 	}
 }
 
-func (s *pairSet) add(from, to uint32) {
+func (s *pairSet) add(from, to uint32, within bool) {
 	pair, way := pairOf(from, to)
 	at := s.slot(pair)
 	if *at == 0 {
@@ -239,6 +248,9 @@ func (s *pairSet) add(from, to uint32) {
 		}
 	}
 	*at |= pair | uint64(way)
+	if within {
+		*at |= uint64(way) << waysWithin
+	}
 }
 
 func (s *pairSet) grow() {
@@ -246,13 +258,14 @@ func (s *pairSet) grow() {
 	s.slots = make([]uint64, 2*len(old))
 	for _, entry := range old {
 		if entry != 0 {
-			*s.slot(entry &^ 3) = entry
+			*s.slot(entry &^ waysMask) = entry
 		}
 	}
 }
 
-// ways returns in which directions two stations spoke: byA is from the lower one.
-func (s *pairSet) ways(a, b uint32) direction {
+// ways returns in which directions two stations spoke, at all and within the time: byA is from the lower one.
+func (s *pairSet) ways(a, b uint32) (ever, within direction) {
 	pair, _ := pairOf(a, b)
-	return direction(*s.slot(pair) & 3)
+	ways := *s.slot(pair) & waysMask
+	return direction(ways & (1<<waysWithin - 1)), direction(ways >> waysWithin)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"flowvet/catalog"
+	"flowvet/inventory"
 	"flowvet/match"
 )
 
@@ -119,10 +120,7 @@ func csvExpectation(r *match.Result, e *match.Expectation) map[string]string {
 	if e.Inferred {
 		cells["qualifiers"] = match.RoleInferred.Names()[0]
 	}
-	candidates := make([]string, len(e.Candidates))
-	for i, m := range e.Candidates {
-		candidates[i] = m.Name
-	}
+	candidates := each(e.Candidates.First(e.Candidates.Len()), func(m *inventory.Machine) string { return m.Name })
 	cells["candidates"] = strings.Join(candidates, " ")
 	if e.AnyClient {
 		cells["candidates"] = "any-client"

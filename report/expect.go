@@ -137,16 +137,16 @@ func (t *teller) parties(s *shortfall) string {
 	}
 	others := "any client"
 	if !e.AnyClient {
-		others = some(machineNames(e.Candidates, plane), most, "or")
+		others = some(machineNames(e.Candidates.First(e.Candidates.Len()), plane), most, "or")
 	}
-	if e.Subject == nil && len(e.Candidates) == 0 && !e.AnyClient {
+	if e.Subject == nil && e.Candidates.Len() == 0 && !e.AnyClient {
 		return "any machine"
 	}
 	if e.Subject == nil && e.AnyClient {
-		return "any client with " + some(machineNames(e.Candidates, plane), most, "or")
+		return "any client with " + some(machineNames(e.Candidates.First(e.Candidates.Len()), plane), most, "or")
 	}
 	if e.Subject == nil {
-		return "any two of " + some(machineNames(e.Candidates, plane), most, "and")
+		return "any two of " + some(machineNames(e.Candidates.First(e.Candidates.Len()), plane), most, "and")
 	}
 	var subjects []string
 	for _, m := range s.members {
@@ -293,7 +293,7 @@ func (s *shortfall) standing(end catalog.End) string {
 	case e.AnyClient:
 		return ""
 	default:
-		machines = e.Candidates
+		machines = e.Candidates.First(2)
 	}
 	switch {
 	case len(machines) == 1:

@@ -280,7 +280,7 @@ func (l *lab) expectations() []match.Expectation {
 	for v := match.NotApplicable; v <= match.NotObservable; v++ {
 		e := match.Expectation{
 			ID: "E-" + v.String(), Rows: []*catalog.Row{l.heartbeat}, Class: l.heartbeat.Class, Subject: l.esx2, SubjectEnd: catalog.Source,
-			Candidates: []*inventory.Machine{l.vc}, Required: true, InView: true, Need: time.Minute, Verdict: v, Level: match.LevelError,
+			Candidates: match.MachinesOf([]*inventory.Machine{l.vc}), Required: true, InView: true, Need: time.Minute, Verdict: v, Level: match.LevelError,
 			Window: match.Window{Start: morning, End: morning + 60*second}, Filter: "ip.addr==10.0.0.12 && udp.port==902",
 		}
 		switch v.Bucket() {
@@ -310,7 +310,7 @@ func (l *lab) expectations() []match.Expectation {
 	}
 	again("E-absent-2", l.esx3)
 	used := again("E-absent-3", l.esx1)
-	used.Rows, used.Class, used.Candidates = []*catalog.Row{l.ft}, catalog.Class{Kind: catalog.IfUsed, Of: "ft"}, []*inventory.Machine{l.esx2}
+	used.Rows, used.Class, used.Candidates = []*catalog.Row{l.ft}, catalog.Class{Kind: catalog.IfUsed, Of: "ft"}, match.MachinesOf([]*inventory.Machine{l.esx2})
 	used.Required, used.Level, used.Coverage = false, match.LevelWarning, match.CoverageDeclared
 	used.Disposition.Expired = exceptions()[1].Exception
 	again("E-absent-4", l.esx2).Disposition.Exception = exceptions()[3].Exception

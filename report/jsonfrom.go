@@ -215,7 +215,7 @@ func jsonExpectationOf(r *match.Result, e *match.Expectation) *jsonExpectation {
 	j := &jsonExpectation{
 		ID: e.ID, Bucket: e.Bucket().String(), Verdict: e.Verdict.String(), Level: e.Level.String(),
 		Rows: each(e.Rows, jsonRowOf), Class: e.Class.String(), SubjectEnd: e.SubjectEnd.String(),
-		Candidates: each(e.Candidates, func(m *inventory.Machine) string { return m.Name }), AnyClient: e.AnyClient,
+		Candidates: each(e.Candidates.First(e.Candidates.Len()), func(m *inventory.Machine) string { return m.Name }), AnyClient: e.AnyClient,
 		Required: e.Required, InView: e.InView, Window: jsonWindowOf(e.Window), NeedSeconds: e.Need.Seconds(),
 		Coverage: e.Coverage.String(), Evidence: each(e.Evidence, func(i int) string { return r.Findings[i].ID() }),
 		Inferred: e.Inferred, Disposition: jsonDispositionOf(e.Disposition), Filter: e.Filter,

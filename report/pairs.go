@@ -140,12 +140,12 @@ func (t *teller) pairs(label ends) pairCounts {
 // one of several, the first speaks for them.
 func expectedEnds(e *match.Expectation) (from, to *inventory.Machine) {
 	var other *inventory.Machine
-	if !e.AnyClient && len(e.Candidates) > 0 {
-		other = e.Candidates[0]
+	if !e.AnyClient && e.Candidates.Len() > 0 {
+		other = e.Candidates.At(0)
 	}
 	switch {
-	case e.Subject == nil && len(e.Candidates) > 1:
-		return e.Candidates[0], e.Candidates[1]
+	case e.Subject == nil && e.Candidates.Len() > 1:
+		return e.Candidates.At(0), e.Candidates.At(1)
 	case e.SubjectEnd == catalog.Target:
 		return other, e.Subject
 	}

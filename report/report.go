@@ -138,7 +138,7 @@ func (s selection) expectation(e *match.Expectation) bool {
 	if !s.word(e.Bucket().String(), e.Verdict.String()) {
 		return false
 	}
-	return s.machine(e.Subject) || slices.ContainsFunc(e.Candidates, s.machine)
+	return s.machine(e.Subject) || e.Candidates.Contains(s.machine)
 }
 
 // bucket reports whether anything of a bucket can be let through.

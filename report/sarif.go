@@ -216,7 +216,7 @@ func (t *teller) sarifExpectation(e *match.Expectation) any {
 		f := t.r.Findings[e.Evidence[0]]
 		here.Physical, result.Properties.Frame = t.sarifPlace(f), f.Evidence.Frame
 	}
-	machines := e.Candidates
+	machines := e.Candidates.First(maxLogical)
 	if e.Subject != nil {
 		machines = append([]*inventory.Machine{e.Subject}, machines...)
 	}
