@@ -120,7 +120,10 @@ func csvExpectation(r *match.Result, e *match.Expectation) map[string]string {
 	if e.Inferred {
 		cells["qualifiers"] = match.RoleInferred.Names()[0]
 	}
-	candidates := each(e.Candidates.First(e.Candidates.Len()), func(m *inventory.Machine) string { return m.Name })
+	candidates := each(e.Candidates.First(maxCandidates), func(m *inventory.Machine) string { return m.Name })
+	if more := e.Candidates.Len() - maxCandidates; more > 0 {
+		candidates = append(candidates, fmt.Sprintf("and %d more", more))
+	}
 	cells["candidates"] = strings.Join(candidates, " ")
 	if e.AnyClient {
 		cells["candidates"] = "any-client"

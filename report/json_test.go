@@ -2,11 +2,16 @@ package report
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"flowvet/catalog"
+	"flowvet/inventory"
+	"flowvet/match"
 )
 
 // Every field that the JSON report has is described in docs, by its name in backquotes.
@@ -111,5 +116,21 @@ func TestJSONSaysWhatTheResultHolds(t *testing.T) {
 	}
 	if sum != doc.Stats.Read {
 		t.Errorf("packets: got a sum of %d, want %d", sum, doc.Stats.Read)
+	}
+}
+
+// TestManyCandidatesAreCounted names 100 of 150 machines that an expectation's other end may be, and counts the others.
+func TestManyCandidatesAreCounted(t *testing.T) {
+	var all []*inventory.Machine
+	for i := range 150 {
+		all = append(all, &inventory.Machine{Name: fmt.Sprintf("esx%03d", i)})
+	}
+	e := &match.Expectation{Class: catalog.Class{Kind: catalog.Always}, Rows: catalog.Default().Rows[:1], Candidates: match.MachinesOf(all)}
+	j := jsonExpectationOf(&match.Result{}, e)
+	if len(j.Candidates) != 100 || j.More != 50 || j.Candidates[99] != "esx099" {
+		t.Errorf("%d candidates and %d more", len(j.Candidates), j.More)
+	}
+	if got, want := entryOfExpectation(j).Parties, "any two of esx000, esx001, esx002 and 147 more"; got != want {
+		t.Errorf("a difference names %q, want %q", got, want)
 	}
 }

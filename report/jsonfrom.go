@@ -211,11 +211,16 @@ func jsonScanOf(r *match.Result, i int) jsonScan {
 	}
 }
 
+// maxCandidates bounds the machines that the other end of an expectation may be, as JSON, evidence and CSV name them: with all of
+// them the report of 5,000 machines, of which 2,000 are hosts, was 60 MB longer.
+const maxCandidates = 100
+
 func jsonExpectationOf(r *match.Result, e *match.Expectation) *jsonExpectation {
 	j := &jsonExpectation{
 		ID: e.ID, Bucket: e.Bucket().String(), Verdict: e.Verdict.String(), Level: e.Level.String(),
 		Rows: each(e.Rows, jsonRowOf), Class: e.Class.String(), SubjectEnd: e.SubjectEnd.String(),
-		Candidates: each(e.Candidates.First(e.Candidates.Len()), func(m *inventory.Machine) string { return m.Name }), AnyClient: e.AnyClient,
+		Candidates: each(e.Candidates.First(maxCandidates), func(m *inventory.Machine) string { return m.Name }), AnyClient: e.AnyClient,
+		More:     max(0, e.Candidates.Len()-maxCandidates),
 		Required: e.Required, InView: e.InView, Window: jsonWindowOf(e.Window), NeedSeconds: e.Need.Seconds(),
 		Coverage: e.Coverage.String(), Evidence: each(e.Evidence, func(i int) string { return r.Findings[i].ID() }),
 		Inferred: e.Inferred, Disposition: jsonDispositionOf(e.Disposition), Filter: e.Filter,

@@ -292,6 +292,7 @@ type jsonExpectation struct {
 	Subject     string          `json:"subject,omitempty"`
 	SubjectEnd  string          `json:"subject_end"`
 	Candidates  []string        `json:"candidates"`
+	More        int             `json:"more_candidates,omitempty"`
 	AnyClient   bool            `json:"any_client"`
 	Required    bool            `json:"required"`
 	InView      bool            `json:"in_view"`

@@ -225,7 +225,7 @@ func entryOfFinding(j *jsonFinding) Entry {
 func entryOfExpectation(j *jsonExpectation) Entry {
 	others := "any client"
 	if !j.AnyClient {
-		others = some(j.Candidates, listed, "or")
+		others = someMore(j.Candidates, listed, j.More, "or")
 	}
 	e := Entry{
 		ID: j.ID, Expectation: true, Bucket: j.Bucket, Verdict: j.Verdict, Level: levelOf(j.Level), Rows: each(j.Rows, jsonRowID),

@@ -69,6 +69,15 @@ func some(names []string, most int, last string) string {
 	return someOf(names, most, last, func(name string) string { return name })
 }
 
+// someMore is some of names, of which so many more are not given.
+func someMore(names []string, most, more int, last string) string {
+	if more == 0 {
+		return some(names, most, last)
+	}
+	shown := names[:min(len(names), most)]
+	return fmt.Sprintf("%s and %d more", strings.Join(shown, ", "), len(names)-len(shown)+more)
+}
+
 // someOf is some for what must be named first: of 65,000 services eight are.
 func someOf[T any](all []T, most int, last string, name func(T) string) string {
 	shown := len(all)
