@@ -13,6 +13,9 @@ const (
 	literalCodes   = 286 // symbols in use: bytes, the end, lengths
 	distanceCodes  = 30
 
+	literalWidth  = 11 // bits that the first table of the code takes
+	distanceWidth = 8
+
 	inflateBuffer = inflateHistory + 160<<10
 	inflateRoom   = longestMatch + 3 // so much must be free for a round: three bytes, or a match
 )
@@ -52,7 +55,7 @@ const (
 )
 
 func newInflater(src *source) *inflater {
-	return &inflater{src: src, out: make([]byte, inflateBuffer), literals: prefixCode{width: 11}, distances: prefixCode{width: 8}}
+	return &inflater{src: src, out: make([]byte, inflateBuffer), literals: prefixCode{width: literalWidth}, distances: prefixCode{width: distanceWidth}}
 }
 
 // reset begins anew with what src has next.
@@ -256,7 +259,7 @@ func copyMatch(out []byte, end, length, distance int) {
 // quickly expands symbols while eight bytes of the input are at hand, there is room, and nothing is wrong: what [inflater.symbol]
 // does, in local variables and without a call.
 func (f *inflater) quickly() {
-	const literalMask, distanceMask = 1<<11 - 1, 1<<8 - 1
+	const literalMask, distanceMask = 1<<literalWidth - 1, 1<<distanceWidth - 1
 	literals, distances := f.literals.entries, f.distances.entries
 	in, at, hold, bits := f.in, f.at, f.hold, f.bits
 	out, end := f.out, f.end
@@ -287,7 +290,7 @@ func (f *inflater) quickly() {
 			continue
 		}
 		if e&codeLink != 0 {
-			e = literals[e.value()+int(hold>>11&(1<<e.extra()-1))]
+			e = literals[e.value()+int(hold>>literalWidth&(1<<e.extra()-1))]
 		}
 		if e == 0 {
 			break // symbol says what is wrong
@@ -307,7 +310,7 @@ func (f *inflater) quickly() {
 		left, used = left>>e.extra(), used+e.extra()
 		d := distances[left&distanceMask]
 		if d&codeLink != 0 {
-			d = distances[d.value()+int(left>>8&(1<<d.extra()-1))]
+			d = distances[d.value()+int(left>>distanceWidth&(1<<d.extra()-1))]
 		}
 		left = left >> d.length()
 		distance := d.value() + int(left&(1<<d.extra()-1))
