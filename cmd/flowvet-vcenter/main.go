@@ -93,7 +93,7 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	password, err := p.password(o)
+	password, err := p.password(ctx, o)
 	if err != nil {
 		return statusUsage, err
 	}

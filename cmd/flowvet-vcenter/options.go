@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -189,7 +190,7 @@ func (o *options) base() ([]byte, error) {
 const maxPassword = 1024
 
 // password returns the password: from the file, the environment, or whoever sits at the terminal.
-func (p *program) password(o *options) (string, error) {
+func (p *program) password(ctx context.Context, o *options) (string, error) {
 	if o.passwordFile != "" {
 		return readPassword(o.passwordFile)
 	}
@@ -200,12 +201,36 @@ func (p *program) password(o *options) (string, error) {
 		return "", fmt.Errorf("no password: give it with --password-file or %s, or sit at a terminal", passwordVariable)
 	}
 	fmt.Fprintf(p.stderr, "Password of %s at %s: ", o.user, o.address.Host)
-	secret, err := term.ReadPassword(int(p.stdin.Fd()))
+	secret, err := ask(ctx, int(p.stdin.Fd()))
 	fmt.Fprintln(p.stderr)
 	if err != nil {
 		return "", fmt.Errorf("password: %w", err)
 	}
-	return string(secret), nil
+	return secret, nil
+}
+
+// ask reads a line from a terminal without echo. An interrupt ends it and leaves the terminal as it was; the read goes on
+// until the process ends, since nothing else can end it.
+func ask(ctx context.Context, terminal int) (string, error) {
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return "", err
+	}
+	type answer struct {
+		secret []byte
+		err    error
+	}
+	given := make(chan answer, 1)
+	go func() {
+		secret, err := term.ReadPassword(terminal)
+		given <- answer{secret, err}
+	}()
+	select {
+	case a := <-given:
+		return string(a.secret), a.err
+	case <-ctx.Done():
+		return "", errors.Join(errors.New("interrupted"), term.Restore(terminal, before))
+	}
 }
 
 // readPassword reads the first line of a file.

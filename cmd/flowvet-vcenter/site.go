@@ -181,7 +181,7 @@ func (s *site) stores(h *mo.HostSystem, m *inventory.Machine) []*inventory.Machi
 	for _, server := range storesOf(h) {
 		addr, err := netip.ParseAddr(server.host)
 		if err != nil {
-			s.leave("%s: its %s %s is known by name only: add it to the inventory with its address", m.Name, server.role, clean(server.host))
+			s.leave("%s %s is known by name only: add it to the inventory with its address", server.role, clean(server.host))
 			continue
 		}
 		if !slices.Contains(m.Uses, server.service) {

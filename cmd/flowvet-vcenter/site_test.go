@@ -81,6 +81,58 @@ func TestWhatATellingHostCannotBeIsLeftOut(t *testing.T) {
 	}
 }
 
+func TestWhatStoresFilesIsAMachineOfItsOwn(t *testing.T) {
+	h := hostWith("10.20.3.11")
+	h.Config.FileSystemVolume = &types.HostFileSystemVolumeInfo{}
+	for _, v := range []types.HostNasVolume{
+		{HostFileSystemVolume: types.HostFileSystemVolume{Type: "NFS"}, RemoteHost: "10.20.3.200"},
+		{HostFileSystemVolume: types.HostFileSystemVolume{Type: "NFS41"}, RemoteHost: "filer01", RemoteHostNames: []string{"filer01"}},
+		{HostFileSystemVolume: types.HostFileSystemVolume{Type: "CIFS"}, RemoteHost: "10.20.3.201"},
+	} {
+		h.Config.FileSystemVolume.MountInfo = append(h.Config.FileSystemVolume.MountInfo, types.HostFileSystemMountInfo{Volume: &v})
+	}
+	h.Config.StorageDevice = &types.HostStorageDeviceInfo{HostBusAdapter: []types.BaseHostHostBusAdapter{
+		&types.HostBlockHba{},
+		&types.HostInternetScsiHba{
+			ConfiguredSendTarget:   []types.HostInternetScsiHbaSendTarget{{Address: "10.20.3.200"}},
+			ConfiguredStaticTarget: []types.HostInternetScsiHbaStaticTarget{{Address: "10.20.4.9"}},
+		},
+	}}
+	s := newSite(&found{hosts: []mo.HostSystem{h}})
+	var got []string
+	for _, m := range s.machines {
+		line := m.Name + " " + m.Addrs[0].Plane
+		for _, g := range m.Addrs[0].Roles {
+			line += " " + string(g.Role)
+		}
+		got = append(got, line+" "+strings.Join(m.Uses, " "))
+	}
+	want := []string{"esx storage nfs iscsi", "storage-10.20.3.200  nfs-server iscsi-target ", "storage-10.20.4.9  iscsi-target "}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("machines\n%s", strings.Join(got, "\n"))
+	}
+	if left := strings.Join(s.leftOut, "\n"); left != "nfs-server filer01 is known by name only: add it to the inventory with its address" {
+		t.Errorf("left out: %s", left)
+	}
+}
+
+func TestWhereAMachineIsProtectedFaultToleranceIsUsed(t *testing.T) {
+	h := hostWith("10.20.0.11", "management")
+	h.Self = types.ManagedObjectReference{Type: "HostSystem", Value: "host-1"}
+	var protected, idle mo.VirtualMachine
+	protected.Runtime = types.VirtualMachineRuntimeInfo{Host: &h.Self, FaultToleranceState: types.VirtualMachineFaultToleranceStateRunning}
+	idle.Runtime = types.VirtualMachineRuntimeInfo{Host: &h.Self, FaultToleranceState: types.VirtualMachineFaultToleranceStateNotConfigured}
+	for _, tt := range []struct {
+		machines []mo.VirtualMachine
+		uses     string
+	}{{nil, ""}, {[]mo.VirtualMachine{idle}, ""}, {[]mo.VirtualMachine{idle, protected}, "ft"}} {
+		s := newSite(&found{hosts: []mo.HostSystem{h}, machines: tt.machines})
+		if got := strings.Join(s.machines[0].Uses, " "); got != tt.uses {
+			t.Errorf("with %d machines it uses %q, want %q", len(tt.machines), got, tt.uses)
+		}
+	}
+}
+
 func TestAVersionIsWhatTheCataloguesKnow(t *testing.T) {
 	for text, want := range map[string]string{"4.1.0": "4.1", "8.0.2.1": "8.0", "7": "7", "": "", "x.1": "", "4..1": ""} {
 		if got := version(text); got != want {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"flowvet/catalog"
 	"flowvet/inventory"
@@ -263,7 +264,7 @@ func lets(allowed firewall.Allowed, peers ...netip.Prefix) bool {
 }
 
 func transportOf(protocol string) (catalog.Transport, bool) {
-	switch protocol {
+	switch strings.ToLower(protocol) {
 	case firewall.TCP:
 		return catalog.TCP, true
 	case firewall.UDP:
