@@ -89,7 +89,7 @@ func (o *outlook) declared() bool {
 // ask it at a time.
 //
 // A place is looked at by itself only where machines met: 2,000 hosts that were all seen and did not speak make four million
-// places between hosts, of which each row asked 2 µs.
+// places between hosts for each row.
 type lookouts struct {
 	j        *judge
 	points   []*point

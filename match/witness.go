@@ -201,7 +201,7 @@ func (m *moments) settle() capture.Seconds {
 }
 
 // pairSet holds which stations spoke to which: 1 M pairs in 16 MB that the garbage collector does not look into. With a Go map
-// of addresses and seconds in its place the witness of 1 M conversations took 1.9 s, not 0.2 s.
+// of addresses and seconds in its place the witnesses of the three benchmarks of JudgeMillion took 5.5 s of a processor, not 1.7 s.
 type pairSet struct {
 	slots []uint64 // the lower station, the higher one, and the directions between them at all and within a time; 0: free
 	n     int

@@ -212,7 +212,7 @@ func jsonScanOf(r *match.Result, i int) jsonScan {
 }
 
 // maxCandidates bounds the machines that the other end of an expectation may be, as JSON, evidence and CSV name them: with all of
-// them the report of 5,000 machines, of which 2,000 are hosts, was 60 MB longer.
+// them a report of 5,000 machines, of which 2,000 are hosts, was 31 MB longer.
 const maxCandidates = 100
 
 func jsonExpectationOf(r *match.Result, e *match.Expectation) *jsonExpectation {
