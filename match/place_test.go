@@ -172,6 +172,9 @@ func randomCaptures(rng *rand.Rand, c *catalog.Catalog, inv *inventory.Inventory
 		if rng.IntN(5) == 0 {
 			read.Interfaces = []capture.Interface{{Counted: true, Received: table.Stats.Read, Dropped: table.Stats.Read}}
 		}
+		if rng.IntN(6) == 0 {
+			read.Format = "netflow" // told by somebody else, who proves no absence
+		}
 		all = append(all, read)
 	}
 	return all

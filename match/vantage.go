@@ -199,15 +199,16 @@ type sightline struct {
 	plane   string
 	window  Window
 	need    time.Duration
-	covered []bool // by point: it covers the time that is needed
+	covered []bool // by point: it saw packets itself, in the time that is needed
 }
 
 // sightline prepares to look at the places of a row in a window, of which so much must be captured.
 func (l *lookouts) sightline(row *catalog.Row, w Window, need time.Duration) *sightline {
 	s := &sightline{lookouts: l, row: row, plane: row.Plane, window: w, need: need}
 	for _, p := range l.points {
-		_, bad := p.timeReason(w, need)
-		s.covered = append(s.covered, !bad)
+		_, told := p.secondHand()
+		_, late := p.timeReason(w, need)
+		s.covered = append(s.covered, !told && !late)
 	}
 	return s
 }
