@@ -16,7 +16,10 @@ func TestTheTableOfFaultsNamesTests(t *testing.T) {
 	named := regexp.MustCompile("(?:([a-z/]+): )?`((?:Test|Fuzz|Benchmark)[A-Za-z0-9]+)`")
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
 	all := map[string]string{} // declarations by package
-	for _, folder := range []string{"flowvet", "capture", "capture/capturetest", "capture/filter", "catalog", "cmd/flowvet", "confine", "inventory", "live", "live/alert", "live/evidence", "live/metrics", "match", "report"} {
+	for _, folder := range []string{
+		"flowvet", "capture", "capture/capturetest", "capture/filter", "capture/flowrecord", "catalog", "cmd/flowvet", "confine", "evidence", "inventory",
+		"inventory/xlsx", "live", "live/alert", "live/evidence", "live/metrics", "match", "report", "rules/firewall", "safejson",
+	} {
 		files, err := filepath.Glob(filepath.Join("..", "..", strings.TrimPrefix(filepath.FromSlash(folder), "flowvet"), "*_test.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: no tests (%v)", folder, err)
