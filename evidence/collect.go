@@ -90,14 +90,6 @@ func (c *Collector) Findings() int { return len(c.exhibits) }
 // Given up is how many of them were given up for want of room.
 func (c *Collector) GivenUp() int { return len(c.exhibits) - c.open }
 
-// Packets is how many packets are kept.
-func (c *Collector) Packets() (n int) {
-	for i := range c.exhibits[:c.open] {
-		n += len(c.exhibits[i].packets)
-	}
-	return n
-}
-
 // Take looks at a frame. Its Data may change when it returns.
 func (c *Collector) Take(f *capture.Frame) {
 	p := &c.decoder

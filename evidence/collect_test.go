@@ -90,10 +90,10 @@ func TestTheEarliestPacketsAreKeptInWhateverOrderTheyCome(t *testing.T) {
 		got := written(t, c)
 		if seed == 0 {
 			want = got
-			if n := c.Packets(); n != PerConversation {
+			r := read(t, got)
+			if n := r.Table.Stats.Read; n != PerConversation {
 				t.Fatalf("%d packets are kept, want %d", n, PerConversation)
 			}
-			r := read(t, got)
 			if r.Table.Len() != PerConversation/PerFlow {
 				t.Errorf("of %d flows, want %d with %d packets each", r.Table.Len(), PerConversation/PerFlow, PerFlow)
 			}

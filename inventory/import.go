@@ -24,9 +24,6 @@ type Source struct {
 	machines []*imported
 }
 
-// Machines returns how many machines the source names, those that are only guessed included.
-func (s *Source) Machines() int { return len(s.machines) }
-
 // MaxSourceSize is the size in bytes above which a source is refused: a workbook of 50,000 machines has 30 MB.
 const MaxSourceSize = 64 << 20
 

@@ -31,6 +31,14 @@ func WriteFile(path string, write func(io.Writer) error) error {
 	return nil
 }
 
+// WriteTo writes to a path as [WriteFile] does, or to standard output where the path is empty or "-".
+func WriteTo(path string, stdout io.Writer, write func(io.Writer) error) error {
+	if path == "" || path == "-" {
+		return write(stdout)
+	}
+	return WriteFile(path, write)
+}
+
 // inPlace reports whether path names something that a rename would destroy or could not reach: an existing file that is
 // not regular, or a link of the system's own to an open file (/dev/stdout, /dev/fd/3), whatever that is.
 func inPlace(path string) bool {

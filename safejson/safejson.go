@@ -52,7 +52,7 @@ func WriteIndented(w io.Writer, v any) error {
 	return err
 }
 
-// Append appends encoded JSON with every hidden rune as \uXXXX. Such a rune can only stand inside a string, so the value stays
+// Append appends encoded JSON with every hidden rune as a \u escape. Such a rune can only stand inside a string, so the value stays
 // the same; a line feed only between values, where it stays. encoding/json leaves DEL, the C1 controls and bidirectional
 // characters as they are.
 func Append(dst, encoded []byte) []byte {

@@ -287,13 +287,7 @@ func freeOutput(path string, reads []string) error {
 
 // writeTo writes to a file whole or not at all, or to standard output.
 func (p *program) writeTo(path string, write func(io.Writer) error) error {
-	var err error
-	if path == "" || path == "-" {
-		err = write(p.stdout)
-	} else {
-		err = report.WriteFile(path, write)
-	}
-	if err != nil {
+	if err := report.WriteTo(path, p.stdout, write); err != nil {
 		return outputError{err}
 	}
 	return nil
