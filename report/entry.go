@@ -9,9 +9,11 @@ import (
 )
 
 // entry prints a group of findings.
-func (t *reporter) entry(g *group) {
+func (t *reporter) entry(g *group, explained bool) {
 	t.item(entryIndent, entryColumn, levelSpan(g.level), t.headline(g, g.exemplar(t.r))...)
-	t.details(t.remarks(g))
+	if explained {
+		t.details(t.remarks(g))
+	}
 }
 
 // details prints the labelled lines under an entry.

@@ -37,12 +37,7 @@ func (t *teller) shortfallCounts(all []*shortfall) string {
 }
 
 func (t *reporter) shortfallEntries(all []*shortfall) {
-	fit := t.fit(len(all))
-	for _, s := range all[:fit] {
-		t.blank()
-		t.shortfall(s)
-	}
-	t.rest(len(all)-fit, "group")
+	t.list(len(all), func(i int, explained bool) { t.shortfall(all[i], explained) })
 }
 
 // notes prints what could not be judged and need not be, one entry for each reason; -v shows each on its own.
@@ -75,9 +70,11 @@ func (t *reporter) notes(all []*shortfall) {
 }
 
 // shortfall prints expectations of one cause: what was expected of whom, by what, and what became of it.
-func (t *reporter) shortfall(s *shortfall) {
+func (t *reporter) shortfall(s *shortfall, explained bool) {
 	t.item(entryIndent, entryColumn, levelSpan(s.members[0].Level), t.expected(s)...)
-	t.details(t.shortfallRemarks(s))
+	if explained {
+		t.details(t.shortfallRemarks(s))
+	}
 }
 
 // shortfallRemarks explains expectations of one cause by the first of them.

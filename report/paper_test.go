@@ -99,8 +99,14 @@ func TestMillionFindings(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	got := render(t, Text, r, Options{Limit: DefaultLimit})
 	runtime.ReadMemStats(&after)
-	if lines := strings.Count(got, "\n"); lines > 12*DefaultLimit {
+	if lines := strings.Count(got, "\n"); lines > 400 {
 		t.Errorf("got %d lines", lines)
+	}
+	if whys := strings.Count(got, "\n    why "); whys != mostExplained {
+		t.Errorf("%d entries are explained, want %d", whys, mostExplained)
+	}
+	if !strings.Contains(got, "… the last 25 are not explained (-v explains them)") {
+		t.Error("the report does not say how to have all of it explained")
 	}
 	if !strings.Contains(got, "more groups (--limit 0 shows all)") {
 		t.Error("the report does not say what the limit held back")

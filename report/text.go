@@ -138,12 +138,31 @@ func (t *teller) none() string {
 
 func (t *reporter) entries(b match.Bucket) {
 	groups := t.tally.groups[b]
-	fit := t.fit(len(groups))
-	for _, g := range groups[:fit] {
-		t.blank()
-		t.entry(g)
+	t.list(len(groups), func(i int, explained bool) { t.entry(groups[i], explained) })
+}
+
+// mostExplained is how many entries of a section are explained. What comes behind them is smaller, and told in a line each: a
+// report of a million conversations stays a few hundred lines.
+const mostExplained = 25
+
+// list prints the entries of a section.
+func (t *reporter) list(n int, print func(i int, explained bool)) {
+	fit := t.fit(n)
+	explained := fit
+	if t.o.Limit > 0 && !t.o.Verbose {
+		explained = min(fit, mostExplained)
 	}
-	t.rest(len(groups)-fit, "group")
+	for i := range fit {
+		if i <= explained {
+			t.blank()
+		}
+		print(i, i < explained)
+	}
+	if fit > explained {
+		t.blank()
+		t.para(entryIndent, span{fmt.Sprintf("… the last %d are not explained (-v explains them)", fit-explained), quiet})
+	}
+	t.rest(n-fit, "group")
 }
 
 // howToExcept completes the exceptions that entries propose.
