@@ -219,6 +219,9 @@ const slack = 30
 // TestBombsAreRefused is fault 7: a small file that expands to a large one is given up early, and what came before it is
 // read. The bounds are those of the goals: 2 s, 64 MiB.
 func TestBombsAreRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("expands gigabytes")
+	}
 	for compression := range compressors() {
 		t.Run(compression, func(t *testing.T) {
 			data := bomb(t, compression)
@@ -249,6 +252,9 @@ func TestBombsAreRefused(t *testing.T) {
 
 // TestZerosAreNoBomb is R16: a compressed run of zeros was read as millions of packets without a byte.
 func TestZerosAreNoBomb(t *testing.T) {
+	if testing.Short() {
+		t.Skip("expands a quarter of a gigabyte")
+	}
 	data := compressed(t, compressionGzip, small(), make([]byte, 256<<20))
 	start := time.Now()
 	c := readFile(t, data, Options{})

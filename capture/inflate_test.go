@@ -60,6 +60,9 @@ func deflated(t testing.TB, level int, data []byte) []byte {
 
 // TestInflateExpandsWhatTheLibraryDeflates goes through all levels, with data of few and of many symbols, whole and byte by byte.
 func TestInflateExpandsWhatTheLibraryDeflates(t *testing.T) {
+	if testing.Short() {
+		t.Skip("inflates 200 files of half a megabyte, in one goroutine")
+	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	noise := make([]byte, 300_000)
 	for i := range noise {
