@@ -1,6 +1,7 @@
 package match
 
 import (
+	"maps"
 	"slices"
 
 	"flowvet/catalog"
@@ -10,24 +11,25 @@ import (
 // maxRulings bounds what a ruler remembers; what it has no room for it decides again.
 const maxRulings = 1 << 16
 
-// ruler is a judge that decides no question twice: ends of one class and ports of one class get one ruling. Of 1 M undocumented
-// conversations it decides a few dozen: judging them took 3.1 s, and takes 0.4 s. Each goroutine has its own.
+// ruler is a judge that decides no question twice: on ports of one class, ends that no permission there tells apart get one
+// ruling. Of 1 M undocumented conversations it decides a few dozen: judging them took 3.1 s, and takes 0.4 s. Each goroutine has
+// its own.
 type ruler struct {
 	*judge
 	known map[rulingKey]*ruling
+	alike lookalikes
 	apart *ruling // of what no VMware machine takes part in
 }
 
 // rulingKey is all of a question that its ruling can depend on.
 type rulingKey struct {
-	i, r          int // classes
-	port          uint16
+	i, r          uint32 // as [lookalikes] number them, which says the class of the port too
 	proto         catalog.Transport
 	certain, same bool
 }
 
 func newRuler(j *judge) *ruler {
-	return &ruler{j, map[rulingKey]*ruling{}, &ruling{verdict: OutOfScope}}
+	return &ruler{judge: j, known: map[rulingKey]*ruling{}, apart: &ruling{verdict: OutOfScope}}
 }
 
 // rule answers a question as [judge.decide] does.
@@ -35,17 +37,18 @@ func (x *ruler) rule(q question) *ruling {
 	if !q.i.vmware && !q.r.vmware {
 		return x.apart
 	}
-	k := rulingKey{q.i.class, q.r.class, x.ports[q.port], q.proto, q.certain, sameMachine(q.i, q.r)}
-	r := x.known[k]
-	if r == nil {
+	i, r := x.alike.number(x.judge, q.i, q.port), x.alike.number(x.judge, q.r, q.port)
+	k := rulingKey{i, r, q.proto, q.certain, sameMachine(q.i, q.r)}
+	known := x.known[k]
+	if known == nil {
 		decided := x.decide(q)
-		r = &decided
-		r.rows = citeRows(r.readings)
+		known = &decided
+		known.rows = citeRows(known.readings)
 		if len(x.known) < maxRulings {
-			x.known[k] = r
+			x.known[k] = known
 		}
 	}
-	return r
+	return known
 }
 
 // documentedPort reports whether port is a documented responder port of r towards i, neither of which is a group. Broad rows
@@ -87,7 +90,10 @@ func (x *ruler) told(r *ruling, q question) *ruling {
 
 // portClasses numbers the ports: on those of one class the same permissions stand, in each transport, and the same services
 // are insecure.
-type portClasses [1 << 16]uint16
+type portClasses struct {
+	class       [1 << 16]uint16          // by port
+	permissions [][]*catalog.Permission // by class: all that a ruling can rest on
+}
 
 func newPortClasses(c *catalog.Catalog, inv *inventory.Inventory) *portClasses {
 	type standing struct {
@@ -104,11 +110,11 @@ func newPortClasses(c *catalog.Catalog, inv *inventory.Inventory) *portClasses {
 		}
 		return &set[0]
 	}
-	var classes portClasses
+	classes := &portClasses{}
 	numbers := map[standing]uint16{}
 	var last standing // neighbours mostly stand alike: looking each up made a small judgement five times as long
 	var number uint16
-	for n := range classes {
+	for n := range classes.class {
 		port := uint16(n)
 		s := standing{perms: [4]**catalog.Permission{
 			first(c.On(catalog.TCP, port)), first(c.On(catalog.UDP, port)),
@@ -122,12 +128,30 @@ func newPortClasses(c *catalog.Catalog, inv *inventory.Inventory) *portClasses {
 			if number, known = numbers[s]; !known {
 				number = uint16(len(numbers))
 				numbers[s] = number
+				classes.permissions = append(classes.permissions, permissionsOn(c, inv, port))
 			}
 			last = s
 		}
-		classes[port] = number
+		classes.class[port] = number
 	}
-	return &classes
+	return classes
+}
+
+// permissionsOn returns every permission that a ruling on a port can rest on, or come near to.
+func permissionsOn(c *catalog.Catalog, inv *inventory.Inventory, port uint16) []*catalog.Permission {
+	all := slices.Concat(c.On(catalog.TCP, port), c.On(catalog.UDP, port), c.AltOn(catalog.TCP, port), c.AltOn(catalog.UDP, port))
+	for _, id := range slices.Sorted(maps.Keys(inv.Ports)) {
+		if row := c.Row(id); row != nil && inv.Ports[id] == port {
+			all = append(all, c.Permissions(row)...)
+		}
+	}
+	var distinct []*catalog.Permission
+	for _, p := range all {
+		if !slices.Contains(distinct, p) {
+			distinct = append(distinct, p)
+		}
+	}
+	return distinct
 }
 
 // prepare finds what the rulings of several goroutines ask for.

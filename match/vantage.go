@@ -56,11 +56,7 @@ func (v *vantage) sees(o *vantage, plane string, met bool) Coverage {
 // label appends what tells vantages apart.
 func (v *vantage) label(to []byte) []byte {
 	for _, said := range []bool{v.anyone, v.noPlane, v.declared, v.saw, v.bothWays} {
-		if said {
-			to = append(to, 1)
-		} else {
-			to = append(to, 0)
-		}
+		to = appendBool(to, said)
 	}
 	to = binary.BigEndian.AppendUint16(to, uint16(len(v.vlans)))
 	for _, vlan := range v.vlans {
