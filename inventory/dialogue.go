@@ -126,7 +126,7 @@ type talks struct {
 func (t *talks) add(r reading, proto capture.Proto) {
 	client, _ := t.addresses.Add(r.client.Addr())
 	server, _ := t.addresses.Add(r.server.Addr())
-	if missing := len(t.addresses.All) - len(t.parts); missing > 0 {
+	if missing := t.addresses.Len() - len(t.parts); missing > 0 {
 		t.parts = append(t.parts, make([]part, missing)...)
 	}
 	t.parts[client] |= spoke

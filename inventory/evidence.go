@@ -61,7 +61,7 @@ func gather(c *catalog.Catalog, n *network) *evidence {
 	s := e.scout(n)
 	e.addresses = &s.Addresses
 	e.scanners = s.findScanners()
-	scans := make([]bool, len(s.All))
+	scans := make([]bool, s.Len())
 	for _, x := range e.scanners {
 		n, _ := s.Add(x.addr)
 		scans[n] = true

@@ -44,10 +44,10 @@ func (s *scouts) findScanners() []scanner {
 	lists := s.probes()
 	found := make([]scanner, len(lists))
 	sideBySide(min(len(lists), len(s.all)), func(i int) {
-		w := window{hosts: make([]uint32, len(s.All)), ports: make([]uint32, 1<<16)}
+		w := window{hosts: make([]uint32, s.Len()), ports: make([]uint32, 1<<16)}
 		for ; i < len(lists); i += len(s.all) {
 			found[i] = w.widest(lists[i])
-			found[i].addr = s.All[lists[i][0].client]
+			found[i].addr = s.At(lists[i][0].client)
 		}
 	})
 	found = slices.DeleteFunc(found, func(s scanner) bool { return s.hosts <= scanWidth && s.ports <= scanWidth })
@@ -57,7 +57,7 @@ func (s *scouts) findScanners() []scanner {
 
 // probes returns the probes of those who made enough to be scanners, by client.
 func (s *scouts) probes() [][]probe {
-	counts := make([]int, len(s.All))
+	counts := make([]int, s.Len())
 	for _, x := range s.all {
 		for p := range x.probes.all {
 			counts[p.client]++

@@ -70,8 +70,8 @@ func (e *evidence) scout(n *network) *scouts {
 	s.Addresses = s.all[0].Addresses
 	renamed := make([][]uint32, len(s.all))
 	for i, x := range s.all[1:] {
-		for _, a := range x.All {
-			number, _ := s.Add(a)
+		for n := range uint32(x.Len()) {
+			number, _ := s.Add(x.At(n))
 			renamed[i+1] = append(renamed[i+1], number)
 		}
 	}

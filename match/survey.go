@@ -61,15 +61,20 @@ func (t *traits) responder() uint32 {
 // addresses numbers the addresses of a table's flows, and keeps what is known of each.
 type addresses struct {
 	numbering.Addresses
-	ends    []*end
-	packets []uint64 // of its flows
+	speakers []speaker // by number
+}
+
+// speaker is what is known of an address.
+type speaker struct {
+	*end
+	packets uint64 // of its flows
 }
 
 // enter returns the number of an address.
 func (x *addresses) enter(a netip.Addr, j *judge) uint32 {
 	n, fresh := x.Add(a)
 	if fresh {
-		x.ends, x.packets = append(x.ends, j.end(a)), append(x.packets, 0)
+		x.speakers = numbering.Push(x.speakers, speaker{end: j.end(a)})
 	}
 	return n
 }
@@ -78,10 +83,10 @@ func (x *addresses) enter(a netip.Addr, j *judge) uint32 {
 // end, which is its own.
 func (x *addresses) between(t *traits, j *judge) (a, b *end) {
 	if t.a == t.b {
-		own := j.itself(x.All[t.a])
+		own := j.itself(x.At(t.a))
 		return own, own
 	}
-	return x.ends[t.a], x.ends[t.b]
+	return x.speakers[t.a].end, x.speakers[t.b].end
 }
 
 // survey walks a table, ranges of its flows side by side. It is to be known whether somebody watches what machines say.
@@ -142,8 +147,8 @@ func (v *surveyor) read(f *capture.Flow, t *traits) {
 	t.a, t.b = v.enter(f.A.Addr(), v.judge), v.enter(f.B.Addr(), v.judge)
 	t.portA, t.portB, t.segment, t.proto, t.sighted = f.A.Port(), f.B.Port(), f.Segment, f.Proto, directions(f)
 	n := f.FromA.Packets + f.FromB.Packets
-	v.packets[t.a] += n
-	v.packets[t.b] += n
+	v.speakers[t.a].packets += n
+	v.speakers[t.b].packets += n
 	a, b := v.between(t, v.judge)
 	o := v.orient(f, a, b)
 	o.foreign = v.outOfScope(a, b)
@@ -163,15 +168,17 @@ func (v *surveyor) outOfScope(a, b *end) bool {
 
 // renumber enters the addresses into those of the survey.
 func (v *surveyor) renumber(all *addresses) {
-	v.renamed = make([]uint32, len(v.All))
-	for i, a := range v.All {
-		n, fresh := all.Add(a)
+	v.renamed = make([]uint32, v.Len())
+	for i := range v.renamed {
+		n, fresh := all.Add(v.At(uint32(i)))
 		if fresh {
-			all.ends, all.packets = append(all.ends, v.ends[i]), append(all.packets, 0)
+			all.speakers = numbering.Push(all.speakers, v.speakers[i])
+		} else {
+			all.speakers[n].packets += v.speakers[i].packets
 		}
-		all.packets[n] += v.packets[i]
 		v.renamed[i] = n
 	}
+	v.addresses = addresses{}
 }
 
 // rename gives the flows the survey's numbers of their addresses.
@@ -195,9 +202,9 @@ const maxTalkers = 10
 func (s *survey) talkers() []Talker {
 	var busiest []uint32
 	busier := func(m, n uint32) int {
-		return cmp.Or(-cmp.Compare(s.packets[m], s.packets[n]), s.All[m].Compare(s.All[n]))
+		return cmp.Or(-cmp.Compare(s.speakers[m].packets, s.speakers[n].packets), s.At(m).Compare(s.At(n)))
 	}
-	for n := range uint32(len(s.All)) {
+	for n := range uint32(s.Len()) {
 		if len(busiest) == maxTalkers && busier(busiest[maxTalkers-1], n) < 0 {
 			continue
 		}
@@ -208,25 +215,25 @@ func (s *survey) talkers() []Talker {
 	peers := s.peers(busiest)
 	all := make([]Talker, len(busiest))
 	for i, n := range busiest {
-		all[i] = Talker{Addr: s.All[n], Packets: s.packets[n], Peers: peers[i]}
+		all[i] = Talker{Addr: s.At(n), Packets: s.speakers[n].packets, Peers: peers[i]}
 	}
 	return all
 }
 
 // peers counts how many addresses each of those listed was in flows with.
 func (s *survey) peers(of []uint32) []int {
-	place := make([]uint8, len(s.All)) // in of, plus 1; 0: not in it
+	place := make([]uint8, s.Len()) // in of, plus 1; 0: not in it
 	for i, n := range of {
 		place[n] = uint8(i + 1)
 	}
-	met := make([]bool, len(of)*len(s.All))
+	met := make([]bool, len(of)*s.Len())
 	peers := make([]int, len(of))
 	meet := func(n, other uint32) {
 		if place[n] == 0 {
 			return
 		}
 		i := int(place[n]) - 1
-		if at := &met[i*len(s.All)+int(other)]; !*at {
+		if at := &met[i*s.Len()+int(other)]; !*at {
 			*at = true
 			peers[i]++
 		}

@@ -8,12 +8,27 @@ import (
 // Addresses numbers addresses. Their Hash is to be a [NewHash].
 type Addresses struct {
 	Hash
-	All []netip.Addr // by number; not to be changed
 
+	all   []uint64 // by number: an IPv4 address, or version6 and the place in sixes. A third of the memory of netip.Addr
 	fours []uint64 // slots of IPv4: number+1 below, address above; 0: free
 	used  int      // of fours
 	sixes Of[netip.Addr]
 	six   []uint32 // the numbers of sixes
+}
+
+// version6 marks an IPv6 address among all.
+const version6 = 1 << 32
+
+// Len returns how many addresses have numbers.
+func (x *Addresses) Len() int { return len(x.all) }
+
+// At returns the address with a number.
+func (x *Addresses) At(number uint32) netip.Addr {
+	a := x.all[number]
+	if a&version6 != 0 {
+		return x.sixes.All[uint32(a)]
+	}
+	return netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)})
 }
 
 // Add returns the number of an address, and whether it is new.
@@ -29,9 +44,9 @@ func (x *Addresses) Add(a netip.Addr) (number uint32, fresh bool) {
 		return uint32(taken) - 1, false
 	}
 	x.used++
-	x.All = append(x.All, a)
-	x.fours[slot] = uint64(four(a))<<32 | uint64(len(x.All))
-	return uint32(len(x.All)) - 1, true
+	x.all = Push(x.all, uint64(four(a)))
+	x.fours[slot] = uint64(four(a))<<32 | uint64(len(x.all))
+	return uint32(len(x.all)) - 1, true
 }
 
 // Find returns the number of an address.
@@ -81,8 +96,8 @@ func (x *Addresses) grow() {
 func (x *Addresses) addSix(a netip.Addr) (number uint32, fresh bool) {
 	i, fresh := x.sixes.Number(a, x.Addr(a))
 	if fresh {
-		x.six = append(x.six, uint32(len(x.All)))
-		x.All = append(x.All, a)
+		x.six = Push(x.six, uint32(len(x.all)))
+		x.all = Push(x.all, version6|uint64(i))
 	}
 	return x.six[i], fresh
 }

@@ -52,7 +52,7 @@ func TestAddressesKeepTheirNumbers(t *testing.T) {
 			number = uint32(len(want))
 			want[a] = number
 		}
-		if got, fresh := x.Add(a); got != number || fresh == known || x.All[got] != a {
+		if got, fresh := x.Add(a); got != number || fresh == known || x.At(got) != a {
 			t.Fatalf("%v got number %d, fresh %v; want %d, %v", a, got, fresh, number, !known)
 		}
 	}
