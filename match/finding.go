@@ -13,19 +13,20 @@ import (
 	"flowvet/catalog"
 )
 
-// findings judges every conversation, and returns the findings in report order; those out of scope apart. Whole initiators
-// are judged side by side.
-func (j *judge) findings(convs []sorted, window Window, exceptions *excepter) (in []*conv, out []sorted) {
+// findings judges every conversation, and returns the findings in report order; those out of scope are counted. Whole
+// initiators are judged side by side. The list of conversations is used up.
+func (j *judge) findings(convs []sorted, window Window, exceptions *excepter) (in []*conv, out *services) {
 	documented := newRuler(j).leaders(convs, window)
 	parts := byInitiator(convs, max(1, min(runtime.GOMAXPROCS(0), len(convs)/leastShare)))
-	ins, outs, own := make([][]sorted, len(parts)), make([][]sorted, len(parts)), make([]*excepter, len(parts))
+	ins, outs, own := make([][]sorted, len(parts)), make([]services, len(parts)), make([]*excepter, len(parts))
 	sideBySide(len(parts), func(i int) {
 		own[i] = exceptions.another()
-		ins[i], outs[i] = newRuler(j).findings(parts[i], documented, window, own[i])
+		ins[i] = newRuler(j).findings(parts[i], documented, window, own[i], &outs[i])
 	})
+	out = new(services)
 	for i := range parts {
 		exceptions.merge(own[i])
-		out = append(out, outs[i]...)
+		out.merge(&outs[i])
 	}
 	return reportOrder(ins), out
 }
@@ -47,15 +48,26 @@ func byInitiator(convs []sorted, n int) [][]sorted {
 // reportOrder sorts findings by bucket and level, and else as the conversations are: nearly sorted, they are only sorted where
 // they are not.
 func reportOrder(parts [][]sorted) []*conv {
-	var ranks [Documented + 1][LevelError + 1][]sorted
+	var sizes [Documented + 1][LevelError + 1]int
 	n, segments := 0, false
+	for _, part := range parts {
+		for _, s := range part {
+			sizes[s.c.Bucket()][LevelError-s.c.Level]++
+			segments = segments || s.c.Segment != 0
+		}
+		n += len(part)
+	}
+	var ranks [Documented + 1][LevelError + 1][]sorted
+	for b := range ranks {
+		for l := range ranks[b] {
+			ranks[b][l] = make([]sorted, 0, sizes[b][l])
+		}
+	}
 	for _, part := range parts {
 		for _, s := range part {
 			at := &ranks[s.c.Bucket()][LevelError-s.c.Level]
 			*at = append(*at, s)
-			segments = segments || s.c.Segment != 0
 		}
-		n += len(part)
 	}
 	all := make([]*conv, 0, n)
 	for _, levels := range ranks {
@@ -73,18 +85,21 @@ func reportOrder(parts [][]sorted) []*conv {
 	return all
 }
 
-// findings judges conversations of whole initiators. Those out of scope are returned apart. The conversations are sorted,
-// so that those of one initiator come together: what a scan has too many of is summed up before the next begins.
-func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *excepter) (in, out []sorted) {
-	failed := newCrowd(exceptions)
-	for i, s := range convs {
+// findings judges conversations of whole initiators, and counts those out of scope. The conversations are sorted, so that
+// those of one initiator come together: what a scan has too many of is summed up before the next begins. The findings take the
+// conversations' place: there is never one more than has been judged.
+func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *excepter, out *services) []sorted {
+	failed := &crowd{exceptions: exceptions}
+	in := convs[:0]
+	var last *conv
+	for _, s := range convs {
 		c := s.c
-		if i > 0 && !c.sameInitiator(convs[i-1].c) && len(failed.members) > 0 {
-			in = append(in, failed.close()...)
-			failed = newCrowd(exceptions)
+		if last != nil && !c.sameInitiator(last) {
+			in, failed = failed.close(in)
 		}
+		last = c
 		if x.finding(c, window); c.Verdict == OutOfScope && c.Level == LevelNone {
-			out = append(out, s)
+			out.addConversation(c)
 			continue
 		}
 		l.excuse(c)
@@ -94,7 +109,8 @@ func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *e
 		}
 		in = append(in, s)
 	}
-	return mergeGroups(append(in, failed.close()...)), out
+	in, _ = failed.close(in)
+	return mergeGroups(in)
 }
 
 // sameInitiator reports whether one host, as far as addresses tell, began both.

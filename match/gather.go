@@ -101,7 +101,7 @@ func sideBySide(n int, do func(int)) {
 //
 // All flows between two addresses are of one share, so that shares have no conversation in common, and hardly ask each other
 // anything: only which ports somebody is a responder on.
-func (j *judge) conversations(s *survey, window Window, end func(int64) int64, w *watch) ([]sorted, *strangers) {
+func (j *judge) conversations(s *survey, window Window, end func(int64) int64, w *watch) ([]sorted, *services) {
 	all := make([]*gather, s.parts)
 	sideBySide(len(all), func(i int) {
 		all[i] = newGather(j, s, i)
@@ -174,9 +174,9 @@ func (g *gather) collect() {
 		pair, fresh := g.pairs.Number(k, g.Words(k))
 		if fresh {
 			a, b := g.between(t, g.judge)
-			g.pairings = append(g.pairings, pairing{a: a, b: b, itself: t.a == t.b})
+			g.pairings = numbering.Push(g.pairings, pairing{a: a, b: b, itself: t.a == t.b})
 		}
-		g.open = append(g.open, openFlow{uint32(n), pair})
+		g.open = numbering.Push(g.open, openFlow{uint32(n), pair})
 		p := &g.pairings[pair]
 		p.sighted |= t.sighted
 		if t.pending {

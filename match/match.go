@@ -128,17 +128,18 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 
 	w := newWatch(g.Catalog, &g)
 	survey := j.survey(table, w != nil)
-	convs, strangers := j.conversations(survey, g.Window, ends(points), w)
+	convs, outside := j.conversations(survey, g.Window, ends(points), w)
 	r.Recognised = j.recognised(convs, table)
 	if r.Recognised == 0 {
 		r.Talkers = survey.talkers()
 	}
-	inConversations := packets(convs) + strangers.packets
+	_, apart := outside.total()
+	inConversations := packets(convs) + apart
 	x := newExcepter(j, &g)
 	fs, out := j.findings(convs, g.Window, x)
-	strangers.addConversations(out)
-	r.OutOfScope = strangers.list()
-	r.Counts.OutOfScope = len(out) + strangers.count
+	outside.merge(out)
+	r.OutOfScope = outside.list()
+	r.Counts.OutOfScope, _ = outside.total()
 	demanded := newExpecter(j, &g, points, fs)
 	r.Expectations = demanded.expectations()
 	if w != nil {

@@ -91,7 +91,7 @@ func (x *ruler) told(r *ruling, q question) *ruling {
 // portClasses numbers the ports: on those of one class the same permissions stand, in each transport, and the same services
 // are insecure.
 type portClasses struct {
-	class       [1 << 16]uint16          // by port
+	class       [1 << 16]uint16         // by port
 	permissions [][]*catalog.Permission // by class: all that a ruling can rest on
 }
 

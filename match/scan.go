@@ -42,21 +42,26 @@ type crowd struct {
 	slots      map[int64]*targets
 	scans      bool
 	members    []sorted
+	noted      int // members whose targets are known: none before there are enough of them for a scan
 	least      int // members that must be kept
 	rest       Rest
 }
 
-func newCrowd(x *excepter) *crowd {
-	return &crowd{exceptions: x, all: newTargets(), slots: map[int64]*targets{}}
-}
-
 // add takes a member. Once the crowd is a scan, members are summed up whenever twice as many are there as are kept.
 func (w *crowd) add(s sorted) {
-	f := s.c
 	w.members = append(w.members, s)
-	w.all.add(&f.Conversation)
-	if !w.scans {
-		w.scans = w.crosses(&f.Finding)
+	if len(w.members) < scanTargets {
+		return
+	}
+	if w.all == nil {
+		w.all, w.slots = newTargets(), map[int64]*targets{}
+	}
+	for ; w.noted < len(w.members); w.noted++ {
+		f := w.members[w.noted].c
+		w.all.add(&f.Conversation)
+		if !w.scans {
+			w.scans = w.crosses(&f.Finding)
+		}
 	}
 	if w.scans && len(w.members) >= w.least+2*MaxScanMembers {
 		w.trim()
@@ -117,7 +122,7 @@ func (w *crowd) trim() {
 		w.rest.add(&s.c.Conversation)
 	}
 	clear(w.members[kept:])
-	w.members = w.members[:kept]
+	w.members, w.noted = w.members[:kept], kept
 }
 
 // weightier orders the members of a scan: what an expectation may rest on, then as a report does what is open and worst.
@@ -139,17 +144,22 @@ func trueFirst(b bool) int {
 	return 1
 }
 
-// close returns the members as findings: of a scan those that are kept, else all.
-func (w *crowd) close() []sorted {
-	if w.scans {
-		w.trim()
-		for i, s := range w.members {
-			c := *s.c // of its own: it shares the memory of conversations that are gone
-			c.crowd = w
-			w.members[i].c = &c
-		}
+// close appends the members to findings, of a scan those that are kept, and returns the crowd of the next initiator.
+func (w *crowd) close(to []sorted) ([]sorted, *crowd) {
+	if !w.scans {
+		to = append(to, w.members...)
+		*w = crowd{exceptions: w.exceptions, members: w.members[:0]}
+		return to, w
 	}
-	return w.members
+	w.trim()
+	for _, s := range w.members {
+		c := *s.c // of its own: it shares the memory of conversations that are gone
+		c.crowd = w
+		s.c = &c
+		to = append(to, s)
+	}
+	w.members = nil
+	return to, &crowd{exceptions: w.exceptions}
 }
 
 // add sums up a member that becomes no finding.

@@ -8,14 +8,6 @@ import (
 	"flowvet/numbering"
 )
 
-// strangers is what the flows between addresses that are nobody's add up to. They are out of scope whoever began them, so
-// they need no outcome and no ends of their own: of a capture of 1 M such flows that is four fifths of the judging.
-type strangers struct {
-	services
-	count   int // of conversations
-	packets uint64
-}
-
 // services counts what is not judged, by transport and port, in pages that are made when needed: as a Go map of 65,535 ports
 // it took a fifth of the judging of a scan.
 type services struct{ pages [2 << 8]*[1 << 8]Service }
@@ -77,33 +69,39 @@ func (s *services) list() []Service {
 	return all
 }
 
-// addConversations adds conversations that are judged, and are out of scope.
-func (s *services) addConversations(out []sorted) {
-	for _, o := range out {
-		service := s.at(o.c.Proto, o.c.Port)
-		service.Conversations++
-		service.Packets += o.c.Sent.Packets + o.c.Received.Packets
-	}
+// addConversation adds a conversation that is judged, and is out of scope.
+func (s *services) addConversation(c *conv) {
+	service := s.at(c.Proto, c.Port)
+	service.Conversations++
+	service.Packets += c.Sent.Packets + c.Received.Packets
 }
 
-// strangers counts what passed between strangers, when all their flows are settled. What the flows that were settled last
-// add to the packets is given.
-func (s *survey) strangers(last []*services) *strangers {
-	all := &strangers{services: s.services}
-	for _, more := range last {
-		all.services.merge(more)
-	}
-	for _, counted := range s.countConversations() {
-		all.services.merge(counted)
-	}
-	for _, page := range all.pages {
+// total sums the services up.
+func (s *services) total() (conversations int, packets uint64) {
+	for _, page := range s.pages {
 		if page == nil {
 			continue
 		}
 		for i := range page {
-			all.count += page[i].Conversations
-			all.packets += page[i].Packets
+			conversations += page[i].Conversations
+			packets += page[i].Packets
 		}
+	}
+	return conversations, packets
+}
+
+// strangers counts what passed between strangers, when all their flows are settled. What the flows that were settled last
+// add to the packets is given.
+//
+// Flows between addresses that are nobody's are out of scope whoever began them, so they need no outcome and no ends of their
+// own: of a capture of 1 M such flows that is four fifths of the judging.
+func (s *survey) strangers(last []*services) *services {
+	all := &s.services
+	for _, more := range last {
+		all.merge(more)
+	}
+	for _, counted := range s.countConversations() {
+		all.merge(counted)
 	}
 	return all
 }
