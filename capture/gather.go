@@ -27,6 +27,8 @@ type Options struct {
 	Segments bool
 	// Progress, if not nil, is told now and then how much has been read, from the goroutine that reads.
 	Progress func(bytes int64, packets uint64)
+
+	aside bool // flows are counted in a goroutine beside the one that reads: a [Plan] says so
 }
 
 const (

@@ -61,7 +61,7 @@ func (t *Table) knows(k *key) bool {
 	return false
 }
 
-// sighting is what a packet adds to its flow.
+// sighting is what a packet adds to its flow: one of its own, or an ICMP unreachable that quotes one, which has signs of [Quoted].
 type sighting struct {
 	ns               int64
 	frame            uint64
@@ -86,7 +86,7 @@ func (b *batch) full() bool { return b.n == together }
 
 // add takes a packet into a batch that is not full. Word by word: where the compiler copies two words as one that were
 // written apart a moment ago, the processor waits, which was 20 of 25 nanoseconds.
-func (b *batch) add(p *Packet, ns int64, ref Ref, segments bool) {
+func (b *batch) add(p *Packet, ns int64, ref Ref, segments bool) *sighting {
 	k, s := &b.keys[b.n], &b.packets[b.n]
 	b.n++
 	s.from = uint8(p.keyInto(k))
@@ -99,14 +99,22 @@ func (b *batch) add(p *Packet, ns int64, ref Ref, segments bool) {
 		s.number = p.Seq
 	}
 	s.signs, s.vlan, s.hasVLAN = p.Signs, p.VLAN, p.HasVLAN
+	return s
 }
 
-// flush counts the packets of the batch.
+// flush counts the packets of the batch, or passes them on to where they are counted.
 func (t *Table) flush() {
-	b := t.batch
-	if b == nil || b.n == 0 {
-		return
+	switch b := t.batch; {
+	case b == nil || b.n == 0:
+	case t.onward != nil:
+		t.batch = t.onward.pass()
+	default:
+		t.countBatch(b)
 	}
+}
+
+// countBatch counts the packets of a batch, and empties it.
+func (t *Table) countBatch(b *batch) {
 	t.find(&b.lookups)
 	t.fetchSides(b)
 	for i := range b.packets[:b.n] {

@@ -26,6 +26,7 @@ func NewPlan(inputs []*Input, workers int, opt Options, progress func(i int) fun
 		if progress != nil {
 			o.Progress = progress(i)
 		}
+		o.aside = workers > 1 && in.isStream()
 		p.add(i, in, o, in.places(share), spare)
 	}
 	return p
@@ -48,9 +49,12 @@ func shareOf(inputs []*Input, workers int) int64 {
 	return max(sum/int64(max(workers, 1)), leastPart)
 }
 
+// isStream reports whether an input can only be read from its beginning on.
+func (in *Input) isStream() bool { return in.Compression != "" || in.stream != nil }
+
 // places returns where an input may be cut into parts of that many bytes or less.
 func (in *Input) places(share int64) (near []int64) {
-	if in.Compression != "" || !in.HoldsFrames() || in.stream != nil {
+	if in.isStream() || !in.HoldsFrames() {
 		return nil
 	}
 	parts := (in.Size + share - 1) / share

@@ -146,6 +146,8 @@ func (x *reading) lead(ctx context.Context) {
 		x.err = x.readRecords(ctx)
 	case len(x.options.Exports) > 0:
 		x.err = x.readExports(ctx)
+	case x.options.aside:
+		x.gatherer.relayed(func() { x.run(ctx, x.end(0)) })
 	default:
 		x.run(ctx, x.end(0))
 	}

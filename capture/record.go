@@ -122,8 +122,12 @@ func (t *Table) sidePackets(s *side) uint64 {
 	return uint64(s.packets)
 }
 
-// count adds a packet to a flow.
+// count adds a packet to a flow, or that it was quoted.
 func (t *Table) count(r *record, p *sighting) {
+	if p.signs&Quoted != 0 {
+		t.addQuote(r, int(p.from), p.signs, p.ns, p.ref())
+		return
+	}
 	if p.hasVLAN {
 		t.addVLAN(r, p.vlan)
 	}

@@ -38,6 +38,7 @@ type Table struct {
 	ends     pool[[2]address] // of IPv6 flows
 	rarities pool[rarity]
 	batch    *batch // flows' packets that are not yet in the records
+	onward   *relay // where full batches go; nil: into the records
 	runs     int    // of seconds, in rarities
 
 	before  uint64            // packets of the file in front of those numbered from 1: Merge adds them
@@ -80,12 +81,18 @@ func (t *Table) Add(p *Packet, ns int64, ref Ref) {
 	if p.Signs&Cut != 0 {
 		t.Stats.Truncated++
 	}
+	t.sight(p, ns, ref)
+	if t.batch.full() {
+		t.flush()
+	}
+}
+
+// sight takes a packet into the batch, and returns what it adds to its flow.
+func (t *Table) sight(p *Packet, ns int64, ref Ref) *sighting {
 	if t.batch == nil {
 		t.batch = new(batch)
 	}
-	if t.batch.add(p, ns, ref, t.Segments); t.batch.full() {
-		t.flush()
-	}
+	return t.batch.add(p, ns, ref, t.Segments)
 }
 
 // AddSkipped counts a packet that is in no flow, for the reason why. link is the link type of its frame.
@@ -133,12 +140,10 @@ func (t *Table) countVLAN(id uint16) {
 
 // Quote counts an ICMP unreachable as evidence for the flow it quotes, which need not have been seen.
 func (t *Table) Quote(q Quote, ns int64, ref Ref) {
-	t.flush()
-	k, from := q.Packet.key()
-	if t.Segments && q.Packet.HasVLAN {
-		k.in(Segment(q.Packet.VLAN) + 1)
+	t.sight(&q.Packet, ns, ref).signs = q.Kind
+	if t.batch.full() {
+		t.flush()
 	}
-	t.addQuote(t.record(&k, from), from, q.Kind, ns, ref)
 }
 
 // record returns the record of the flow with that key, a new one, first seen from that side, where there is none.
