@@ -17,9 +17,14 @@ type lookups struct {
 	touched uint64           // what was fetched, so that the compiler leaves it in
 }
 
-// find guesses the record of every key by its tag alone, and fetches them.
+// find guesses the record of every key, and makes room for those of which there is none.
 func (t *Table) find(l *lookups) {
 	t.index.reserve(uint32(l.n))
+	t.guess(l)
+}
+
+// guess guesses the record of every key by its tag alone, and fetches them. It changes nothing of the table, which has an index.
+func (t *Table) guess(l *lookups) {
 	for i := range l.keys[:l.n] {
 		l.tags[i] = t.index.tag(&l.keys[i])
 	}
@@ -42,12 +47,20 @@ func (t *Table) find(l *lookups) {
 
 // found returns the record of a key that find looked up: the one that it guessed, or else the right one.
 func (t *Table) found(l *lookups, i, from int) *record {
+	if r := t.guessed(l, i); r != nil {
+		return r
+	}
+	return t.records.at(t.flow(&l.keys[i], l.tags[i], from))
+}
+
+// guessed returns the record that was guessed of a key, nil where it is not the right one.
+func (t *Table) guessed(l *lookups, i int) *record {
 	if number := l.numbers[i]; number != 0 {
 		if r := t.records.at(number - 1); t.is(r, &l.keys[i]) {
 			return r
 		}
 	}
-	return t.records.at(t.flow(&l.keys[i], l.tags[i], from))
+	return nil
 }
 
 // knows reports whether the table, whose index has room, holds the flow with that key.

@@ -181,8 +181,9 @@ func (t *Table) room() int {
 // strangers counts the flows of u that t does not know.
 func (t *Table) strangers(u *Table) int {
 	n := 0
-	t.lookUp(u, func(l *lookups, flows []*record) {
-		for i := range flows {
+	t.lookUp(u, u.numbers(0, u.records.n), func(l *lookups, batch []uint32) {
+		t.find(l)
+		for i := range batch {
 			if l.numbers[i] == 0 || !t.knows(&l.keys[i]) {
 				n++
 			}
