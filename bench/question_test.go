@@ -210,7 +210,7 @@ func BenchmarkReport(b *testing.B) {
 			}
 			b.ReportMetric(float64(grown)/1e6, "MB-live")
 			b.ReportMetric(float64(w.n)/float64(b.N)/1e6, "MB-written")
-			b.ReportMetric(float64(len(r.Findings))*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mfindings/s")
+			b.ReportMetric(float64(r.Findings.Len())*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mfindings/s")
 		})
 	}
 }
@@ -264,8 +264,8 @@ func TestReportsOfManyFindingsAreStreamed(t *testing.T) {
 		n = 20_000
 	}
 	r := undocumented(t, n)
-	if len(r.Findings) != n {
-		t.Fatalf("%d findings, want %d", len(r.Findings), n)
+	if r.Findings.Len() != n {
+		t.Fatalf("%d findings, want %d", r.Findings.Len(), n)
 	}
 	for _, name := range []string{"json", "jsonl", "csv"} {
 		w := &watcher{}

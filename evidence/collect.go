@@ -55,13 +55,13 @@ func Comment(f *match.Finding) string { return "flowvet " + f.ID() + ": " + repo
 // subjects returns the findings that are shown, each with what is said of it.
 func subjects(r *match.Result) (findings []*match.Finding, comments []string) {
 	attempts := attempts(r)
-	for i, f := range r.Findings {
+	for i, f := range r.Findings.All() {
 		b := f.Bucket()
 		listed := (b == match.Undocumented || b == match.Indeterminate) && !f.Disposition.Excepted()
 		if !listed && attempts[i] == "" {
 			continue
 		}
-		findings = append(findings, f)
+		findings = append(findings, r.Findings.At(i))
 		comments = append(comments, Comment(f)+attempts[i])
 	}
 	return findings, comments

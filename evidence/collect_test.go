@@ -80,7 +80,7 @@ func manySessions() string {
 
 func TestTheEarliestPacketsAreKeptInWhateverOrderTheyCome(t *testing.T) {
 	all := frames(t, manySessions())
-	result := &match.Result{Findings: []*match.Finding{telnet("203.0.113.99")}}
+	result := &match.Result{Findings: match.FindingsOf(telnet("203.0.113.99"))}
 	var want []byte
 	for seed := range uint64(20) {
 		c := NewCollector(result, 1<<20, false, false)
@@ -107,7 +107,7 @@ func TestTheEarliestPacketsAreKeptInWhateverOrderTheyCome(t *testing.T) {
 func TestACommentNamesTheFindingAndTheExpectationItIsAnAttemptAt(t *testing.T) {
 	f := telnet("203.0.113.99")
 	result := &match.Result{
-		Findings:     []*match.Finding{f},
+		Findings:     match.FindingsOf(f),
 		Expectations: []match.Expectation{{ID: "E1", Verdict: match.AttemptedRefused, Evidence: []int{0}}},
 	}
 	c := NewCollector(result, 1<<20, false, false)
@@ -131,7 +131,7 @@ func TestWhatIsAcceptedOrDocumentedIsNotShown(t *testing.T) {
 	accepted.Disposition.Exception = &match.Exception{ID: "X"}
 	documented := telnet("203.0.113.98")
 	documented.Verdict = match.VerdictDocumented
-	if c := NewCollector(&match.Result{Findings: []*match.Finding{accepted, documented}}, 1<<20, false, false); c.Findings() != 0 {
+	if c := NewCollector(&match.Result{Findings: match.FindingsOf(accepted, documented)}, 1<<20, false, false); c.Findings() != 0 {
 		t.Errorf("%d findings are shown, want none", c.Findings())
 	}
 }
@@ -147,7 +147,7 @@ func TestTheLastFindingsAreGivenUpWhereThereIsNoRoom(t *testing.T) {
 		findings = append(findings, telnet(from))
 	}
 	all := frames(t, text.String())
-	c := NewCollector(&match.Result{Findings: findings}, limit, false, false)
+	c := NewCollector(&match.Result{Findings: match.FindingsOf(findings...)}, limit, false, false)
 	for i := range all {
 		if c.Take(&all[i]); c.size > limit {
 			t.Fatalf("%d bytes are held, want at most %d", c.size, limit)

@@ -75,9 +75,8 @@ func (n *newsroom) read(j *Judgement, last, blind bool) []News {
 // whoever tells them bound how many.
 func (n *newsroom) undocumented(r *match.Result, last bool) (news []News) {
 	n.untold = 0
-	for i := range r.Findings {
-		f := r.Findings[i]
-		if f.Bucket() != match.Undocumented || f.Disposition.Excepted() || !last && r.Last-f.First < int64(settling) {
+	for i, f := range r.Findings.In(match.Undocumented) {
+		if f.Disposition.Excepted() || !last && r.Last-f.First < int64(settling) {
 			continue
 		}
 		before, known := n.told[f.ID()]
@@ -86,7 +85,7 @@ func (n *newsroom) undocumented(r *match.Result, last bool) (news []News) {
 			continue
 		}
 		if !known || n.returns > 0 && f.Last-before >= int64(n.returns) {
-			news = append(news, News{Kind: NewUndocumented, Finding: f})
+			news = append(news, News{Kind: NewUndocumented, Finding: r.Findings.At(i)})
 		}
 		n.told[f.ID()] = f.Last
 	}

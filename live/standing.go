@@ -37,13 +37,12 @@ func standing(r *match.Result) *Standing {
 	for i := range r.Expectations {
 		s.expect(r, &r.Expectations[i])
 	}
-	for i := range r.Findings {
-		f := r.Findings[i]
+	for i, f := range r.Findings.All() {
 		switch {
 		case f.Bucket() == match.Undocumented && !f.Disposition.Excepted():
 			s.Undocumented = append(s.Undocumented, report.FindingLine(f))
 		case f.Bucket() == match.Documented && len(f.Rows) > 0 && f.Rows[0].Period > 0 && f.Last > 0:
-			s.Heartbeats = append(s.Heartbeats, Heartbeat{f, f.Rows[0].Period, time.Duration(r.Last - f.Last)})
+			s.Heartbeats = append(s.Heartbeats, Heartbeat{r.Findings.At(i), f.Rows[0].Period, time.Duration(r.Last - f.Last)})
 		}
 	}
 	slices.SortStableFunc(s.Heartbeats, func(a, b Heartbeat) int {

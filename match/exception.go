@@ -403,18 +403,18 @@ func (s selector) has(j *judge, e *end, a netip.Addr) bool {
 // covers reports whether the exception selects a finding, whether expired or not.
 func (x *Exception) covers(j *judge, f *conv) bool {
 	return x.selectsVerdict(f.Verdict.String()) && x.selectsPort(f.Proto, f.Port) && x.src.has(j, f.i, f.Initiator) && x.reaches(j, f) &&
-		(len(x.Rows) == 0 || slices.ContainsFunc(f.Rows, x.citesRow) ||
-			slices.ContainsFunc(f.Near, func(n Near) bool { return x.citesRow(n.Row) }))
+		(len(x.Rows) == 0 || slices.ContainsFunc(f.rows(), x.citesRow) ||
+			slices.ContainsFunc(f.near(), func(n Near) bool { return x.citesRow(n.Row) }))
 }
 
 // reaches reports whether the selector's dst means the responder: of a group-cast finding, every group.
 func (x *Exception) reaches(j *judge, f *conv) bool {
-	for _, group := range f.Groups {
+	for _, group := range f.groups() {
 		if !x.dst.has(j, j.end(group), group) {
 			return false
 		}
 	}
-	return len(f.Groups) > 0 || x.dst.has(j, f.r, f.Responder)
+	return len(f.groups()) > 0 || x.dst.has(j, f.r, f.Responder)
 }
 
 // coversExpectation reports whether the exception selects an expectation: its src and dst are the row's ends.
@@ -514,7 +514,7 @@ func (x *excepter) finding(f *conv) {
 	f.asked = true
 	for i := range x.uses {
 		if u := &x.uses[i]; u.Exception.covers(x.j, f) {
-			u.dispose(&f.Disposition)
+			u.dispose(&f.extra().disposition)
 		}
 	}
 }

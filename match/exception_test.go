@@ -64,7 +64,7 @@ func TestVector35(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := r.Findings[0]
+		f := r.Findings.At(0)
 		if f.Verdict != UnlistedPort {
 			t.Fatalf("the verdict is rewritten: %s", f.Verdict)
 		}
@@ -184,8 +184,8 @@ func TestAnExceptionIsNotYetInForce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Status != 1 || r.Findings[0].Disposition.Excepted() || r.Exceptions[0].State != "not-yet" {
-		t.Errorf("status %d, disposition %+v, state %s", r.Status, r.Findings[0].Disposition, r.Exceptions[0].State)
+	if r.Status != 1 || r.Findings.At(0).Disposition.Excepted() || r.Exceptions[0].State != "not-yet" {
+		t.Errorf("status %d, disposition %+v, state %s", r.Status, r.Findings.At(0).Disposition, r.Exceptions[0].State)
 	}
 }
 

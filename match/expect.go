@@ -315,7 +315,7 @@ func (x *expecter) collect(from accounts, a *ask) []int {
 			list = account.of(a.end, x.roster.number(a.subject))
 		}
 		for _, i := range list {
-			if f := x.findings[i]; x.concerns(a, f) && x.inWindow(&f.Finding) {
+			if f := x.findings[i]; x.concerns(a, f) && x.inWindow(f) {
 				found = append(found, int(i))
 			}
 		}
@@ -327,8 +327,8 @@ func (x *expecter) collect(from accounts, a *ask) []int {
 	return found
 }
 
-func (x *expecter) inWindow(f *Finding) bool {
-	return x.g.Window.IsZero() || f.Seconds.Intersects(x.g.Window.seconds())
+func (x *expecter) inWindow(f *conv) bool {
+	return x.g.Window.IsZero() || f.spoke(x.g.Window.seconds())
 }
 
 // concerns reports whether a finding's ends are the subject and candidates; an address of no machine is anybody's peer.

@@ -73,7 +73,7 @@ func reportOrder(parts [][]sorted) []*conv {
 	for _, levels := range ranks {
 		for _, list := range levels {
 			if segments { // which come last in a report, and second among conversations
-				slices.SortFunc(list, func(a, b sorted) int { return compareFindings(&a.c.Finding, &b.c.Finding) })
+				slices.SortFunc(list, func(a, b sorted) int { return compareFindings(a.c, b.c) })
 			} else if !slices.IsSortedFunc(list, sorted.compare) {
 				slices.SortFunc(list, sorted.compare)
 			}
@@ -114,7 +114,7 @@ func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *e
 }
 
 // sameInitiator reports whether one host, as far as addresses tell, began both.
-func (c *Conversation) sameInitiator(d *conv) bool {
+func (c *conv) sameInitiator(d *conv) bool {
 	return c.Initiator == d.Initiator && c.Segment == d.Segment
 }
 
@@ -147,20 +147,15 @@ func (x *ruler) finding(c *conv, window Window) {
 	q := c.question()
 	r := x.rule(q)
 	c.conclude(c.r.group || noReply(c.Proto, r))
-	c.From, c.To = c.i.placed, c.r.placed
 	c.Verdict, c.Shown = r.verdict, r.verdict
 	if r.verdict == OutOfScope {
 		x.intrude(c)
 		return
 	}
-	c.rests, c.Rows, c.Allowed, c.Hypotheses = r, r.rows, r.allowed, r.hypotheses
+	c.rests = r
 	x.confirmDirection(c, q)
 	c.Level = c.Verdict.Level()
-	r = x.told(r, q)
-	x.qualify(c, r, window)
-	if c.Bucket() == Undocumented {
-		c.Near = r.near
-	}
+	x.qualify(c, x.told(r, q), window)
 }
 
 // confirmDirection turns a verdict that the direction would overturn into direction-unconfirmed.
@@ -169,11 +164,11 @@ func (x *ruler) confirmDirection(c *conv, q question) {
 		return
 	}
 	back := x.rule(question{i: q.r, r: q.i, proto: q.proto, port: c.exchanged})
-	c.Exchanged = &Reading{
+	c.extra().exchanged = &Reading{
 		Initiator: c.Responder, Responder: c.Initiator, Port: c.exchanged, Verdict: back.verdict, Rows: back.rows,
 	}
 	if c.Bucket() != Documented {
-		c.rests, c.Rows = back, back.rows
+		c.more.shown, c.rests = c.rests, back
 	}
 	c.Verdict = DirectionUnconfirmed
 }
@@ -190,7 +185,7 @@ func (x *ruler) qualify(c *conv, r *ruling, window Window) {
 	documented := c.Bucket() == Documented
 	mark(documented && (c.Basis == BasisUDPReply || c.Basis == BasisCatalogPort || c.Basis == BasisCommonPort), DirectionInferred)
 	mark(c.Basis == BasisSymmetricPort, Undirected)
-	mark(!window.IsZero() && !c.Seconds.Intersects(window.seconds()), OutsideWindow)
+	mark(!window.IsZero() && !c.spoke(window.seconds()), OutsideWindow)
 	mark(documented && c.Verdict != DocumentedBroad && x.otherPlane(&r.readings[0], c.question()), OtherPlane)
 	x.intrude(c)
 	switch {
@@ -285,35 +280,37 @@ func mergeGroups(all []sorted) []sorted {
 		k := sender{c.Initiator, c.Segment, proto{c.Proto, c.Port}}
 		first, ok := at[k]
 		if !ok {
-			c.Groups = []netip.Addr{c.Responder}
+			c.extra().groups = []netip.Addr{c.Responder}
 			at[k] = c
 			merged = append(merged, s)
 			continue
 		}
-		first.absorb(&c.Conversation)
+		first.absorb(c)
 		first.Qualifiers |= c.Qualifiers & (FlowRecords | SampledRecords)
 	}
 	for _, c := range at {
-		slices.SortFunc(c.Groups, netip.Addr.Compare)
-		c.Responder = c.Groups[0]
+		slices.SortFunc(c.more.groups, netip.Addr.Compare)
+		c.Responder = c.more.groups[0]
 	}
 	return merged
 }
 
 // absorb adds the conversation of the same sender and port with another group.
-func (c *Conversation) absorb(d *Conversation) {
-	c.Groups = append(c.Groups, d.Responder)
+func (c *conv) absorb(d *conv) {
+	ended := c.tallied()
+	for o, n := range d.outcomes() {
+		ended.flows[o] += uint32(n)
+	}
+	x := c.extra()
+	x.groups, x.ended = append(x.groups, d.Responder), ended
 	c.Flows += d.Flows
 	c.Sent.Packets += d.Sent.Packets
 	c.Sent.Bytes += d.Sent.Bytes
+	x.seconds, c.together = c.seconds().Union(d.seconds()), false
 	c.First, c.Last = min(c.First, d.First), max(c.Last, d.Last)
-	c.Seconds = c.Seconds.Union(d.Seconds)
-	for o, n := range d.Outcomes {
-		c.Outcomes[o] += n
-	}
 	c.InWindow = max(c.InWindow, d.InWindow)
 	if d.Outcome > c.Outcome {
-		c.Outcome, c.Detail = d.Outcome, d.Detail
+		c.Outcome, c.detail = d.Outcome, d.detail
 	}
 	if lessRef(d.Evidence, c.Evidence) {
 		c.Evidence, c.EphemeralPort = d.Evidence, d.EphemeralPort
@@ -374,7 +371,7 @@ func family(a netip.Addr) string {
 }
 
 // compareFindings is the order of every report: bucket, level, ends, transport, port.
-func compareFindings(a, b *Finding) int {
+func compareFindings(a, b *conv) int {
 	return cmp.Or(cmp.Compare(a.Bucket(), b.Bucket()), -cmp.Compare(a.Level, b.Level), a.Initiator.Compare(b.Initiator),
 		a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port),
 		cmp.Compare(a.Segment, b.Segment))

@@ -121,16 +121,16 @@ func TestScanOfEverythingIsOneFinding(t *testing.T) {
 	}
 	s := r.Scans[0]
 	expected := 0 // attempts that some client may make: an expectation may rest on them
-	for i := range r.Findings {
-		if r.Findings[i].Bucket() == Documented {
+	for i := range r.Findings.Len() {
+		if r.Findings.At(i).Bucket() == Documented {
 			expected++
 		}
 	}
-	if got := len(s.Members) - expected; got != MaxScanMembers || len(r.Findings) != len(s.Members) || s.Hosts != targets {
-		t.Errorf("%d members, %d of them documented, of %d findings; %d hosts", len(s.Members), expected, len(r.Findings), s.Hosts)
+	if got := len(s.Members) - expected; got != MaxScanMembers || r.Findings.Len() != len(s.Members) || s.Hosts != targets {
+		t.Errorf("%d members, %d of them documented, of %d findings; %d hosts", len(s.Members), expected, r.Findings.Len(), s.Hosts)
 	}
 	t.Logf("%d packets, %d flows in the table, %d folded: %d findings of one scan, %d conversations summed up",
-		r.Stats.Read, w.table.Len(), r.Stats.FoldedFlows, len(r.Findings), s.Rest.Conversations)
+		r.Stats.Read, w.table.Len(), r.Stats.FoldedFlows, r.Findings.Len(), s.Rest.Conversations)
 	kept := w.table.Len()
 	if got := len(s.Members) + s.Rest.Conversations; got != kept || s.Rest.Outcomes[Refused] != s.Rest.Conversations {
 		t.Errorf("%d conversations, %d flows are in the table; %v", got, kept, s.Rest.Outcomes)
@@ -141,8 +141,8 @@ func TestScanOfEverythingIsOneFinding(t *testing.T) {
 	if r.Status != 4 {
 		t.Errorf("exit status %d, want 4: the table was too small", r.Status)
 	}
-	for i := range r.Findings {
-		if f := r.Findings[i]; f.Scan != 1 || !f.Qualifiers.Has(ScanLike) || f.Outcome != Refused {
+	for _, f := range r.Findings.All() {
+		if f.Scan != 1 || !f.Qualifiers.Has(ScanLike) || f.Outcome != Refused {
 			t.Fatalf("%s %s %v is no member", f.Responder, f.Verdict, f.Outcome)
 		}
 	}
@@ -164,8 +164,8 @@ func TestScanKeepsWhatIsExpected(t *testing.T) {
 		t.Fatalf("scans %+v", r.Scans)
 	}
 	documented := 0
-	for i := range r.Findings {
-		if f := r.Findings[i]; f.Bucket() == Documented && f.Verdict != DocumentedBroad {
+	for _, f := range r.Findings.All() {
+		if f.Bucket() == Documented && f.Verdict != DocumentedBroad {
 			documented++
 		}
 	}
@@ -213,7 +213,7 @@ func TestExceptionForTheRestOfAScan(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := r.Scans[0]
-			if got := r.Findings[s.Worst].Disposition.Excepted(); got != tt.excepted {
+			if got := r.Findings.At(s.Worst).Disposition.Excepted(); got != tt.excepted {
 				t.Errorf("the scan is excepted: %v, want %v", got, tt.excepted)
 			}
 			if got := r.Exceptions[0].Used; got != tt.used {
@@ -246,8 +246,8 @@ func BenchmarkEvaluateMillionUndocumented(b *testing.B) {
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "B-kept/conversation")
 		b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/1e6, "B-made/conversation")
 		b.ReportMetric(float64(after.HeapSys)/1e6, "B-heap/conversation")
-		if len(r.Findings) != 1_000_000 {
-			b.Fatal(len(r.Findings))
+		if r.Findings.Len() != 1_000_000 {
+			b.Fatal(r.Findings.Len())
 		}
 	}
 }

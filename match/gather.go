@@ -298,12 +298,8 @@ func (g *gather) add(f *capture.Flow, o orientation, exchangeable bool, pair uin
 		h = happening{outcome: Success, detail: "inferred"}
 	}
 	c.quoted = c.quoted || has(i, capture.Quoted) && i.Packets > 0
-	flows := 1 + uint32(f.Joined.Flows)
-	c.all.count(h, flows)
+	c.count(h, 1+uint32(f.Joined.Flows), !g.window.IsZero() && f.Seconds.Intersects(g.window.seconds()))
 	g.watch.see(f, c, i, r, h)
-	if c.inside != nil && f.Seconds.Intersects(g.window.seconds()) {
-		c.inside.count(h, flows)
-	}
 }
 
 // conversation returns the conversation of a flow between a pair, made with its first.
@@ -323,7 +319,7 @@ func (g *gather) conversation(p *pairing, pair uint32, o orientation, transport 
 	}
 	c.Proto, c.Port, c.fromA = transport, o.port, fromA
 	if !g.window.IsZero() {
-		c.inside = new(tally)
+		c.extra().inside = new(tally)
 	}
 	if p.first == nil {
 		p.first = c
@@ -333,11 +329,8 @@ func (g *gather) conversation(p *pairing, pair uint32, o orientation, transport 
 	return c
 }
 
-// slab makes conversations, many at a time, with room for one run of seconds: most have no more.
-type slab struct {
-	made []([]conv)
-	runs []capture.Run
-}
+// slab makes conversations, many at a time.
+type slab struct{ made [][]conv }
 
 // slabSize is how many conversations are made at a time.
 const slabSize = 256
@@ -345,14 +338,11 @@ const slabSize = 256
 func (s *slab) next() *conv {
 	if n := len(s.made); n == 0 || len(s.made[n-1]) == slabSize {
 		s.made = append(s.made, make([]conv, 0, slabSize))
-		s.runs = make([]capture.Run, slabSize)
 	}
 	last := &s.made[len(s.made)-1]
 	n := len(*last)
 	*last = (*last)[:n+1]
-	c := &(*last)[n]
-	c.Seconds = s.runs[n : n : n+1]
-	return c
+	return &(*last)[n]
 }
 
 // sorted is a conversation with its place among others: by initiator, segment, responder, transport and port. Of IPv4 hi and
@@ -392,7 +382,7 @@ func (s sorted) compare(o sorted) int {
 	case s.hi != beyond:
 		return cmp.Compare(s.lo, o.lo)
 	}
-	a, b := &s.c.Conversation, &o.c.Conversation
+	a, b := s.c, o.c
 	return cmp.Or(a.Initiator.Compare(b.Initiator), cmp.Compare(a.Segment, b.Segment),
 		a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
 }

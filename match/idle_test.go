@@ -45,7 +45,7 @@ func saidOf(t *testing.T, g Grounds, c *capture.Capture) []string {
 		t.Fatal(err)
 	}
 	lines := []string{fmt.Sprintf("%+v, %d", r.Counts, r.Status)}
-	for _, f := range r.Findings {
+	for _, f := range r.Findings.All() {
 		lines = append(lines, fmt.Sprint(
 			f.ID(), f.Verdict, f.Outcome, f.Detail, f.Outcomes, f.Flows, f.Connections, f.ConnectionsCapped, f.Sent, f.Received,
 			f.First, f.Last, f.Basis, f.Certainty, f.Qualifiers, f.Level,

@@ -339,7 +339,7 @@ func (a *act) absent(e *Expectation, places []place) {
 // reversed finds certain conversations that are the line's with the ends exchanged.
 func (a *act) reversed(e *Expectation, from, to []*inventory.Machine) bool {
 	for _, i := range a.lineFindings(a.ledger.turned, e.Line, to, from) {
-		if a.findings[i].Seconds.Intersects(e.Window.seconds()) {
+		if a.findings[i].spoke(e.Window.seconds()) {
 			e.Evidence = append(e.Evidence, i)
 		}
 	}
@@ -360,7 +360,7 @@ func (a *act) otherRole(e *Expectation, from, to []*inventory.Machine) bool {
 		default:
 			continue
 		}
-		if !f.Seconds.Intersects(e.Window.seconds()) || !slices.Contains(from, f.i.machine) && !slices.Contains(to, f.r.machine) {
+		if !f.spoke(e.Window.seconds()) || !slices.Contains(from, f.i.machine) && !slices.Contains(to, f.r.machine) {
 			continue
 		}
 		if slices.ContainsFunc(e.Rows, func(r *catalog.Row) bool {

@@ -28,15 +28,15 @@ func (a *act) collectLine(l *catalog.Line, from, to []*inventory.Machine, w Wind
 	log := slices.ContainsFunc(l.Rows, func(r *catalog.Row) bool { return r.Class == ftClass })
 	for _, i := range a.lineFindings(a.ledger.met, l, from, to) {
 		f := a.findings[i]
-		seen.seconds = seen.seconds.Union(f.Seconds)
+		seen.seconds = seen.seconds.Union(f.seconds())
 		if a.watch.ports[proto{f.Proto, f.Port}] {
 			wanted[f] = true
 			continue
 		}
-		if l.New || !f.Seconds.Intersects(w.seconds()) {
+		if l.New || !f.spoke(w.seconds()) {
 			continue
 		}
-		in := f.Seconds.Within(w.seconds())
+		in := f.seconds().Within(w.seconds())
 		seen.add(i, f.outcome(), max(nanos(in[0].First), w.Start, f.First), true)
 		seen.packets += f.Sent.Packets + f.Received.Packets
 	}

@@ -150,10 +150,10 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	r.except(x, fs)
 	r.closeScenarios()
 	r.Scans = scans(fs)
-	r.Findings = plain(fs)
-	r.Segments = segmentUses(g.Inventory, r.Findings)
-	r.count()
-	r.advise(&g)
+	r.Findings = Findings{judged: fs}
+	r.Segments = segmentUses(g.Inventory, fs)
+	r.count(fs)
+	r.advise(&g, fs)
 	r.conclude(&g, inConversations)
 	return r, nil
 }
@@ -200,16 +200,6 @@ func (r *Result) warnInapplicable(j *judge, g *Grounds) {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("--during %s: none of its rows applies to the machines that are recognised", op))
 		}
 	}
-}
-
-// plain returns the findings without what they rest on.
-func plain(fs []*conv) []*Finding {
-	all := make([]*Finding, len(fs))
-	for i, c := range fs {
-		c.i, c.r, c.rests, c.crowd, c.inside = nil, nil, nil, nil, nil
-		all[i] = &c.Finding
-	}
-	return all
 }
 
 // points reads every capture as a witness, and fills in the header's part of the result.
@@ -287,11 +277,10 @@ func (j *judge) recognised(convs []sorted, t *capture.Table) int {
 }
 
 // count sums the result up. A scan counts once, as its worst member.
-func (r *Result) count() {
+func (r *Result) count(fs []*conv) {
 	c := &r.Counts
-	for i := range r.Findings {
-		f := r.Findings[i]
-		if f.Scan > 0 && r.Scans[f.Scan-1].Worst != i {
+	for i, f := range fs {
+		if f.scan > 0 && r.Scans[f.scan-1].Worst != i {
 			continue
 		}
 		switch f.Bucket() {
@@ -302,7 +291,7 @@ func (r *Result) count() {
 		case Indeterminate:
 			c.Indeterminate++
 		}
-		c.weigh(f.Level, f.Disposition)
+		c.weigh(f.Level, f.disposition())
 	}
 	for i := range r.Expectations {
 		e := &r.Expectations[i]

@@ -70,7 +70,7 @@ func BenchmarkJudgeMillion(b *testing.B) {
 			}
 			b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(n*b.N), "B/conversation")
 			b.ReportMetric(float64(after.HeapSys>>20), "MiB-heap")
-			b.Log(fmt.Sprint(len(r.Findings), " findings, ", len(r.Expectations), " expectations, ", r.Counts))
+			b.Log(fmt.Sprint(r.Findings.Len(), " findings, ", len(r.Expectations), " expectations, ", r.Counts))
 		})
 	}
 }

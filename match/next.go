@@ -41,13 +41,10 @@ const (
 )
 
 // advise says what would settle most of the findings that stand open.
-func (r *Result) advise(g *Grounds) {
-	var open []*Finding
-	for _, f := range r.Findings {
-		if !f.Disposition.Excepted() && (f.wantsRole() || f.Bucket() == Undocumented && f.Level >= LevelWarning) {
-			open = append(open, f)
-		}
-	}
+func (r *Result) advise(g *Grounds, fs []*conv) {
+	open := keepOnly(fs, func(f *conv) bool {
+		return !f.disposition().Excepted() && (f.wantsRole() || f.Bucket() == Undocumented && f.Level >= LevelWarning)
+	})
 	if len(open) < worthAdvice {
 		return
 	}
@@ -58,8 +55,25 @@ func (r *Result) advise(g *Grounds) {
 	}
 }
 
+// keepOnly returns the findings that are wanted, in a list as long as that: growing it to a million took 5 million.
+func keepOnly(fs []*conv, wanted func(*conv) bool) []*conv {
+	n := 0
+	for _, f := range fs {
+		if wanted(f) {
+			n++
+		}
+	}
+	kept := make([]*conv, 0, n)
+	for _, f := range fs {
+		if len(kept) < n && wanted(f) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
 // adviseCatalogue counts what the addendum would document, and returns the others.
-func (r *Result) adviseCatalogue(g *Grounds, open []*Finding) (rest []*Finding) {
+func (r *Result) adviseCatalogue(g *Grounds, open []*conv) (rest []*conv) {
 	if g.Further == nil || len(open) > maxQuestions {
 		return open
 	}
@@ -69,23 +83,19 @@ func (r *Result) adviseCatalogue(g *Grounds, open []*Finding) (rest []*Finding) 
 	}
 	questions := make([]Question, 0, len(open))
 	for _, f := range open {
-		questions = append(questions, f.question())
+		questions = append(questions, f.asQuestion())
 	}
 	told, err := Explain(Grounds{Catalog: c, Inventory: g.Inventory, AsOf: g.AsOf}, questions)
 	if err != nil {
 		return open
 	}
 	documented := map[Question]bool{}
-	for _, f := range told.Findings {
+	for _, f := range told.Findings.judged {
 		if f.Bucket() == Documented {
-			documented[f.question()] = true
+			documented[f.asQuestion()] = true
 		}
 	}
-	for _, f := range open {
-		if !documented[f.question()] {
-			rest = append(rest, f)
-		}
-	}
+	rest = keepOnly(open, func(f *conv) bool { return !documented[f.asQuestion()] })
 	if n := len(open) - len(rest); n >= worthAnEntry {
 		r.Advice = append(r.Advice, Advice{Kind: UseCatalogue, Catalog: catalog.Addendum, Findings: n})
 		return rest
@@ -94,30 +104,38 @@ func (r *Result) adviseCatalogue(g *Grounds, open []*Finding) (rest []*Finding) 
 }
 
 // wantsRole reports whether a role of one address might settle the finding.
-func (f *Finding) wantsRole() bool {
-	return (f.Verdict == UnknownEndpoint || f.Verdict == AmbiguousRole) && len(f.Hypotheses) > 0
+func (c *conv) wantsRole() bool {
+	return (c.Verdict == UnknownEndpoint || c.Verdict == AmbiguousRole) && len(c.hypotheses()) > 0
 }
 
-// question asks for the conversation of a finding.
-func (f *Finding) question() Question {
-	to := f.Responder
-	if len(f.Groups) > 0 {
-		to = f.Groups[0]
+// supposed returns the address that would play the role of the first hypothesis, and the role.
+func (c *conv) supposed() (netip.Addr, catalog.Role) {
+	h := c.hypotheses()[0]
+	if h.Responder {
+		return c.Responder, h.Role
 	}
-	return Question{From: f.Initiator, To: to, Proto: f.Proto, Port: f.Port, Cast: f.Verdict == GroupCast || f.Basis == BasisCast}
+	return c.Initiator, h.Role
+}
+
+// asQuestion returns the conversation as a question.
+func (c *conv) asQuestion() Question {
+	to := c.Responder
+	if groups := c.groups(); len(groups) > 0 {
+		to = groups[0]
+	}
+	return Question{From: c.Initiator, To: to, Proto: c.Proto, Port: c.Port, Cast: c.Verdict == GroupCast || c.Basis == BasisCast}
 }
 
 // adviseInventory names the addresses whose role would settle most, and returns what it would not.
-func (r *Result) adviseInventory(open []*Finding) (rest []*Finding) {
+func (r *Result) adviseInventory(open []*conv) (rest []*conv) {
 	entries := map[netip.Addr]*Advice{}
 	for _, f := range open {
 		if !f.wantsRole() {
 			continue
 		}
-		h := f.Hypotheses[0]
-		addr := f.Supposed(h)
+		addr, role := f.supposed()
 		if entries[addr] == nil {
-			entries[addr] = &Advice{Kind: WriteInventory, Addr: addr, Role: h.Role}
+			entries[addr] = &Advice{Kind: WriteInventory, Addr: addr, Role: role}
 		}
 		entries[addr].Findings++
 	}
@@ -131,10 +149,11 @@ func (r *Result) adviseInventory(open []*Finding) (rest []*Finding) {
 			named[a.Addr] = true
 		}
 	}
-	for _, f := range open {
-		if !f.wantsRole() || !named[f.Supposed(f.Hypotheses[0])] {
-			rest = append(rest, f)
+	return keepOnly(open, func(f *conv) bool {
+		if !f.wantsRole() {
+			return true
 		}
-	}
-	return rest
+		addr, _ := f.supposed()
+		return !named[addr]
+	})
 }

@@ -100,7 +100,7 @@ func (s *stage) strandsOf(class catalog.Class) map[hostPair][]*strand {
 		if _, found := s.at[f]; !found || f.i.machine == nil || f.r.machine == nil || f.Bucket() != Documented && f.Verdict != DirectionUnconfirmed {
 			continue
 		}
-		if slices.ContainsFunc(f.Rows, func(r *catalog.Row) bool { return r.Class == class }) {
+		if slices.ContainsFunc(f.rows(), func(r *catalog.Row) bool { return r.Class == class }) {
 			pair := hostsOf(f.i.machine, f.r.machine)
 			of[pair] = append(of[pair], st)
 		}
@@ -331,7 +331,7 @@ func (s *stage) blind(gap capture.Run) int64 {
 // inHA reports whether a machine took part in HA at some time.
 func (s *stage) inHA(m *inventory.Machine) bool {
 	return slices.ContainsFunc(s.findings, func(f *conv) bool {
-		return (f.i.machine == m || f.r.machine == m) && slices.ContainsFunc(f.Rows, func(r *catalog.Row) bool {
+		return (f.i.machine == m || f.r.machine == m) && slices.ContainsFunc(f.rows(), func(r *catalog.Row) bool {
 			return r.Class == catalog.Class{Kind: catalog.IfUsed, Of: "ha"}
 		})
 	})
@@ -358,14 +358,14 @@ func (s *stage) before(o *Operation) {
 		if f.Bucket() != Documented || f.Proto != capture.TCP || !concerned(f.r.machine) || s.operates(f) {
 			continue
 		}
-		in := f.Seconds.Within(window)
+		in := f.seconds().Within(window)
 		if len(in) == 0 || f.First > o.Start {
 			continue
 		}
 		at := min(nanos(in[len(in)-1].Last), o.Start)
 		o.Before = append(o.Before, Precursor{
-			Initiator: f.Initiator, Responder: f.Responder, From: f.From, To: f.To, Proto: f.Proto, Port: f.Port,
-			At: max(at, f.First), Rows: f.Rows,
+			Initiator: f.Initiator, Responder: f.Responder, From: f.i.placed, To: f.r.placed, Proto: f.Proto, Port: f.Port,
+			At: max(at, f.First), Rows: f.rows(),
 		})
 	}
 	slices.SortStableFunc(o.Before, func(a, b Precursor) int {
@@ -376,7 +376,7 @@ func (s *stage) before(o *Operation) {
 
 // operates reports whether a conversation is part of an operation itself.
 func (s *stage) operates(f *conv) bool {
-	return slices.ContainsFunc(f.Rows, func(r *catalog.Row) bool { return r.Class == vmotionClass || r.Class == ftClass })
+	return slices.ContainsFunc(f.rows(), func(r *catalog.Row) bool { return r.Class == vmotionClass || r.Class == ftClass })
 }
 
 // became returns what became of one strand of a conversation that is judged.

@@ -280,7 +280,7 @@ func (x *plainWay) collect(from map[meeting][]int, e *Expectation, known machine
 			at = meeting{r, e.SubjectEnd, e.Subject}
 		}
 		for _, i := range from[at] {
-			if x.concerns(e, &x.findings[i].Finding, known) && x.inWindow(&x.findings[i].Finding) {
+			if x.concerns(e, x.findings[i], known) && x.inWindow(x.findings[i]) {
 				found = append(found, i)
 			}
 		}
@@ -289,13 +289,13 @@ func (x *plainWay) collect(from map[meeting][]int, e *Expectation, known machine
 	return slices.Compact(found)
 }
 
-func (x *plainWay) inWindow(f *Finding) bool {
-	return x.g.Window.IsZero() || f.Seconds.Intersects(x.g.Window.seconds())
+func (x *plainWay) inWindow(f *conv) bool {
+	return x.g.Window.IsZero() || f.spoke(x.g.Window.seconds())
 }
 
 // concerns reports whether a finding's ends are the subject and candidates; an address of no machine is anybody's peer.
-func (x *plainWay) concerns(e *Expectation, f *Finding, known machines) bool {
-	for _, m := range []*inventory.Machine{f.From.Machine, f.To.Machine} {
+func (x *plainWay) concerns(e *Expectation, f *conv, known machines) bool {
+	for _, m := range []*inventory.Machine{f.i.machine, f.r.machine} {
 		if m != nil && !known[m] && !x.asClient(e, m) {
 			return false
 		}

@@ -25,7 +25,7 @@ func (x *ruler) intrude(c *conv) {
 	if c.i.machine != nil && c.i.machine == c.r.machine {
 		return
 	}
-	foreign := slices.ContainsFunc(purposes(x.inv, &c.Finding), func(plane string) bool { return !belongs(&c.Finding, plane) })
+	foreign := slices.ContainsFunc(purposes(x.inv, c), func(plane string) bool { return !belongs(c, plane) })
 	if !foreign {
 		return
 	}
@@ -36,15 +36,15 @@ func (x *ruler) intrude(c *conv) {
 }
 
 // purposes returns the planes of the segments that a conversation touches: the networks of its ends, and its VLANs.
-func purposes(v *inventory.Inventory, f *Finding) []string {
+func purposes(v *inventory.Inventory, c *conv) []string {
 	var all []string
-	for _, p := range []*inventory.Placed{f.From, f.To} {
+	for _, p := range []*inventory.Placed{c.i.placed, c.r.placed} {
 		if p.Network != nil && p.Network.Plane != "" {
 			all = append(all, p.Network.Plane)
 		}
 	}
 	if len(v.VLANs) > 0 {
-		for _, id := range f.VLANs {
+		for _, id := range c.vlans() {
 			if plane := v.VLANs[id]; plane != "" {
 				all = append(all, plane)
 			}
@@ -55,20 +55,20 @@ func purposes(v *inventory.Inventory, f *Finding) []string {
 
 // belongs reports whether a conversation is what a segment is there for. On the management network that is everything but
 // what is documented for another plane only.
-func belongs(f *Finding, plane string) bool {
-	rows := f.Rows
-	if f.Exchanged != nil {
-		rows = slices.Concat(rows, f.Exchanged.Rows)
+func belongs(c *conv, plane string) bool {
+	rows := c.rows()
+	if c.more != nil && c.more.exchanged != nil {
+		rows = slices.Concat(rows, c.more.exchanged.Rows)
 	}
 	if plane == management {
-		return f.Bucket() != Documented || slices.ContainsFunc(rows, func(r *catalog.Row) bool { return r.Plane == plane || r.Plane == "" })
+		return c.Bucket() != Documented || slices.ContainsFunc(rows, func(r *catalog.Row) bool { return r.Plane == plane || r.Plane == "" })
 	}
-	return (f.Bucket() == Documented || f.Bucket() == Indeterminate) &&
+	return (c.Bucket() == Documented || c.Bucket() == Indeterminate) &&
 		slices.ContainsFunc(rows, func(r *catalog.Row) bool { return r.Plane == plane })
 }
 
 // segmentUses sums up what was seen in each declared segment: networks in the order of the inventory, then VLANs by id.
-func segmentUses(v *inventory.Inventory, fs []*Finding) []SegmentUse {
+func segmentUses(v *inventory.Inventory, fs []*conv) []SegmentUse {
 	var all []SegmentUse
 	at := map[*inventory.Network]int{}
 	for _, n := range v.Networks {
@@ -89,12 +89,12 @@ func segmentUses(v *inventory.Inventory, fs []*Finding) []SegmentUse {
 	}
 	for i, f := range fs {
 		touched := map[int]bool{}
-		for _, p := range []*inventory.Placed{f.From, f.To} {
+		for _, p := range []*inventory.Placed{f.i.placed, f.r.placed} {
 			if k, declared := at[p.Network]; declared {
 				touched[k] = true
 			}
 		}
-		for _, id := range f.VLANs {
+		for _, id := range f.vlans() {
 			if k, declared := vlans[id]; declared {
 				touched[k] = true
 			}

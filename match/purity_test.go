@@ -53,7 +53,7 @@ vlans: {120: storage}
 			t.Fatal(err)
 		}
 		level, foreign, touched := LevelNone, false, 0
-		for _, f := range r.Findings {
+		for _, f := range r.Findings.All() {
 			level, foreign = f.Level, f.Qualifiers.Has(ForeignSegment)
 		}
 		for _, s := range r.Segments {

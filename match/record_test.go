@@ -39,7 +39,7 @@ func TestARecordNeverSaysUnanswered(t *testing.T) {
 }
 
 func TestARecordOfACenturyIsTriedOnce(t *testing.T) {
-	f := &Finding{Conversation: Conversation{Seconds: capture.Seconds{{First: 0, Last: 4e9}}}, Qualifiers: FlowRecords}
+	f := &conv{Last: 4e18, together: true, Qualifiers: FlowRecords}
 	if tried := f.tried(); len(tried) != 1 || tried[0] != (capture.Run{}) {
 		t.Errorf("tried in %v, want in the first second", tried)
 	}

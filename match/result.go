@@ -512,7 +512,7 @@ type Result struct {
 	Segments     []SegmentUse    // networks and VLANs that are there for one purpose
 	Tunnels      []Tunnel        // busiest first
 	Events       []capture.Event // earliest first
-	Findings     []*Finding      // sorted: bucket, level, initiator, responder, transport, port
+	Findings     Findings        // sorted: bucket, level, initiator, responder, transport, port
 	Scans        []Scan          // sorted by their worst member
 	Expectations []Expectation   // sorted: bucket, level, rows, subject
 	OutOfScope   []Service       // busiest first

@@ -75,10 +75,10 @@ func (k *rowCase) judge(t *testing.T, c *catalog.Catalog, from, to int, transpor
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Findings) != 1 {
-		t.Fatalf("%s: %d findings, want 1", k.row.ID, len(r.Findings))
+	if r.Findings.Len() != 1 {
+		t.Fatalf("%s: %d findings, want 1", k.row.ID, r.Findings.Len())
 	}
-	return r.Findings[0]
+	return r.Findings.At(0)
 }
 
 // TestEveryRowDocumentsItsOwnTraffic generates, for every row that is on the wire and every way it can be opened, the

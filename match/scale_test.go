@@ -190,8 +190,8 @@ func TestJudgeAgreesWithThePlainReading(t *testing.T) {
 		t.Fatal(r.StatusWhy)
 	}
 	got := map[asked]*Finding{}
-	for i := range r.Findings {
-		f := r.Findings[i]
+	for i := range r.Findings.Len() {
+		f := r.Findings.At(i)
 		got[asked{f.Initiator, f.Responder, f.Proto, f.Port}] = f
 	}
 	documented, wrong := 0, 0

@@ -29,7 +29,7 @@ func newTargets() *targets {
 	return &targets{hosts: map[netip.Addr]struct{}{}, ports: map[uint16]struct{}{}}
 }
 
-func (t *targets) add(c *Conversation) {
+func (t *targets) add(c *conv) {
 	t.hosts[c.Responder] = struct{}{}
 	t.ports[c.Port] = struct{}{}
 }
@@ -58,9 +58,9 @@ func (w *crowd) add(s sorted) {
 	}
 	for ; w.noted < len(w.members); w.noted++ {
 		f := w.members[w.noted].c
-		w.all.add(&f.Conversation)
+		w.all.add(f)
 		if !w.scans {
-			w.scans = w.crosses(&f.Finding)
+			w.scans = w.crosses(f)
 		}
 	}
 	if w.scans && len(w.members) >= w.least+2*MaxScanMembers {
@@ -69,7 +69,7 @@ func (w *crowd) add(s sorted) {
 }
 
 // crosses reports whether a conversation makes its initiator one who scans: some slot now holds enough ports or hosts.
-func (w *crowd) crosses(c *Finding) bool {
+func (w *crowd) crosses(c *conv) bool {
 	last := int64(-1 << 62)
 	for _, r := range c.tried() {
 		for slot := max(floorDiv(r.First, scanSlot), last+1); slot <= floorDiv(r.Last, scanSlot); slot++ {
@@ -79,7 +79,7 @@ func (w *crowd) crosses(c *Finding) bool {
 				in = newTargets()
 				w.slots[slot] = in
 			}
-			in.add(&c.Conversation)
+			in.add(c)
 			if len(in.hosts) >= scanTargets || len(in.ports) >= scanTargets {
 				w.slots = nil
 				return true
@@ -91,11 +91,12 @@ func (w *crowd) crosses(c *Finding) bool {
 
 // tried returns the seconds in which a conversation was tried. Of one that flow records tell of, only the first is sure, and a
 // record can claim a century.
-func (c *Finding) tried() capture.Seconds {
-	if len(c.Seconds) > 0 && c.Qualifiers.Has(FlowRecords) {
-		return capture.Seconds{{First: c.Seconds[0].First, Last: c.Seconds[0].First}}
+func (c *conv) tried() capture.Seconds {
+	seconds := c.seconds()
+	if len(seconds) > 0 && c.Qualifiers.Has(FlowRecords) {
+		return capture.Seconds{{First: seconds[0].First, Last: seconds[0].First}}
 	}
-	return c.Seconds
+	return seconds
 }
 
 func floorDiv(a, b int64) int64 {
@@ -119,7 +120,7 @@ func (w *crowd) trim() {
 	w.least = kept
 	kept = min(kept+MaxScanMembers, len(w.members))
 	for _, s := range w.members[kept:] {
-		w.rest.add(&s.c.Conversation)
+		w.rest.add(s.c)
 	}
 	clear(w.members[kept:])
 	w.members, w.noted = w.members[:kept], kept
@@ -131,10 +132,10 @@ func weightier(a, b sorted) int {
 	switch {
 	case f.evidence() != g.evidence():
 		return trueFirst(f.evidence())
-	case f.Disposition.Excepted() != g.Disposition.Excepted():
-		return trueFirst(g.Disposition.Excepted())
+	case f.disposition().Excepted() != g.disposition().Excepted():
+		return trueFirst(g.disposition().Excepted())
 	}
-	return cmp.Or(-cmp.Compare(f.Level, g.Level), compareFindings(&f.Finding, &g.Finding))
+	return cmp.Or(-cmp.Compare(f.Level, g.Level), compareFindings(f, g))
 }
 
 func trueFirst(b bool) int {
@@ -154,7 +155,7 @@ func (w *crowd) close(to []sorted) ([]sorted, *crowd) {
 	w.trim()
 	for _, s := range w.members {
 		c := *s.c // of its own: it shares the memory of conversations that are gone
-		c.crowd = w
+		c.extra().crowd = w
 		s.c = &c
 		to = append(to, s)
 	}
@@ -163,9 +164,9 @@ func (w *crowd) close(to []sorted) ([]sorted, *crowd) {
 }
 
 // add sums up a member that becomes no finding.
-func (r *Rest) add(c *Conversation) {
+func (r *Rest) add(c *conv) {
 	r.Conversations++
-	r.Flows += c.Flows
+	r.Flows += int(c.Flows)
 	r.Packets += c.Sent.Packets + c.Received.Packets
 	r.Bytes += c.Sent.Bytes + c.Received.Bytes
 	r.Outcomes[c.Outcome]++
@@ -176,28 +177,29 @@ func scans(fs []*conv) []Scan {
 	at := map[*crowd]int{}
 	var all []Scan
 	for i, f := range fs {
-		if f.crowd == nil {
+		if f.more == nil || f.more.crowd == nil {
 			continue
 		}
-		n, known := at[f.crowd]
+		crowd := f.more.crowd
+		n, known := at[crowd]
 		if !known {
 			n = len(all)
-			at[f.crowd] = n
-			tried := f.crowd.all
+			at[crowd] = n
 			all = append(all, Scan{
-				Initiator: f.Initiator, Worst: i, Hosts: len(tried.hosts), Ports: len(tried.ports), Rest: f.crowd.rest,
+				Initiator: f.Initiator, Worst: i, Hosts: len(crowd.all.hosts), Ports: len(crowd.all.ports), Rest: crowd.rest,
 			})
 		}
+		f.more.crowd = nil
 		s := &all[n]
 		s.Members = append(s.Members, i)
-		if outweighs(&f.Finding, &fs[s.Worst].Finding) {
+		if outweighs(f, fs[s.Worst]) {
 			s.Worst = i
 		}
 	}
 	slices.SortFunc(all, func(a, b Scan) int { return cmp.Compare(a.Worst, b.Worst) })
 	for n, s := range all {
 		for _, i := range s.Members {
-			fs[i].Scan = n + 1
+			fs[i].scan = uint32(n + 1)
 			fs[i].Qualifiers |= ScanLike
 		}
 	}
@@ -206,9 +208,9 @@ func scans(fs []*conv) []Scan {
 
 // outweighs reports whether a scan's group is to be shown as f rather than g: what is open first, then by level. The group
 // is excepted only where every member is.
-func outweighs(f, g *Finding) bool {
-	if f.Disposition.Excepted() != g.Disposition.Excepted() {
-		return g.Disposition.Excepted()
+func outweighs(f, g *conv) bool {
+	if f.disposition().Excepted() != g.disposition().Excepted() {
+		return g.disposition().Excepted()
 	}
 	return f.Level > g.Level
 }

@@ -105,7 +105,7 @@ type stage struct {
 	*expecter
 	watch       *watch
 	r           *Result
-	at          map[*conv]int   // index into Result.Findings
+	at          map[*conv]int   // of a strand's: index into Result.Findings
 	lit         capture.Seconds // when any capture heard any machine
 	first, last int64           // of the captures
 }
@@ -113,8 +113,14 @@ type stage struct {
 func newStage(x *expecter, w *watch, r *Result) *stage {
 	s := &stage{expecter: x, watch: w, r: r, at: map[*conv]int{}, lit: lit(x.points), first: r.First, last: r.Last}
 	w.settle()
+	watched := map[*conv]bool{}
+	for i := range w.strands {
+		watched[w.strands[i].c] = true
+	}
 	for i, f := range x.findings {
-		s.at[f] = i
+		if watched[f] {
+			s.at[f] = i
+		}
 	}
 	return s
 }

@@ -69,8 +69,7 @@ func TestSegmentsAreConversationsOfTheirOwn(t *testing.T) {
 		r := judgedBySegment(t, twoVLANs, tt.segments)
 		var got []telnet
 		seen := map[string]bool{}
-		for i := range r.Findings {
-			f := r.Findings[i]
+		for _, f := range r.Findings.All() {
 			if seen[f.ID()] {
 				t.Errorf("two findings have the id %s", f.ID())
 			}
@@ -88,8 +87,8 @@ func TestSegmentsAreConversationsOfTheirOwn(t *testing.T) {
 // TestFindingWithoutSegmentKeepsItsID holds that telling VLANs apart renames nothing that has no tag.
 func TestFindingWithoutSegmentKeepsItsID(t *testing.T) {
 	heartbeat := func(r *Result) (ids []string) {
-		for i := range r.Findings {
-			if f := r.Findings[i]; f.Port == 902 && f.Segment == 0 {
+		for _, f := range r.Findings.All() {
+			if f.Port == 902 && f.Segment == 0 {
 				ids = append(ids, f.ID())
 			}
 		}
@@ -111,8 +110,8 @@ func TestAnswersOfAnotherSegmentProveNothing(t *testing.T) {
 `
 	for segments, want := range map[bool]Outcome{false: Unanswered, true: OneSided} {
 		r := judgedBySegment(t, story, segments)
-		for i := range r.Findings {
-			if f := r.Findings[i]; f.Port == 23 && f.Outcome != want {
+		for _, f := range r.Findings.All() {
+			if f.Port == 23 && f.Outcome != want {
 				t.Errorf("segments %v: %v, want %v", segments, f.Outcome, want)
 			}
 		}

@@ -72,8 +72,7 @@ func judgedBy(t *testing.T, declared string, table *capture.Table) verdictOf {
 		t.Fatal(err)
 	}
 	v := verdictOf{OutOfScope: r.OutOfScope, Talkers: r.Talkers, Counts: r.Counts, Recognised: r.Recognised, Status: r.Status}
-	for i := range r.Findings {
-		f := r.Findings[i]
+	for _, f := range r.Findings.All() {
 		v.Findings = append(v.Findings, foundOf{f.ID(), f.Detail, f.Verdict, f.Basis, f.Outcome, f.Flows, f.Evidence})
 	}
 	return v

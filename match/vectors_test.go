@@ -253,8 +253,7 @@ func newSaid(r *Result) said {
 	}
 	var s said
 	say := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
-	for i := range r.Findings {
-		f := r.Findings[i]
+	for _, f := range r.Findings.All() {
 		outcome := f.Outcome.String()
 		if f.Detail != "" {
 			outcome += "-" + f.Detail

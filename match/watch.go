@@ -124,7 +124,7 @@ func span(a, b *capture.Side) (first, last int64) {
 // settle sorts the strands and keeps the earliest.
 func (w *watch) settle() {
 	slices.SortFunc(w.strands, func(a, b strand) int {
-		return cmp.Or(cmp.Compare(a.first, b.first), compareConversations(&a.c.Conversation, &b.c.Conversation), cmp.Compare(a.last, b.last))
+		return cmp.Or(cmp.Compare(a.first, b.first), compareConversations(a.c, b.c), cmp.Compare(a.last, b.last))
 	})
 	if n := len(w.strands); n > maxStrands {
 		w.uncounted += n - maxStrands
@@ -132,7 +132,7 @@ func (w *watch) settle() {
 	}
 }
 
-func compareConversations(a, b *Conversation) int {
+func compareConversations(a, b *conv) int {
 	return cmp.Or(a.Initiator.Compare(b.Initiator), a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto),
 		cmp.Compare(a.Port, b.Port), cmp.Compare(a.Segment, b.Segment))
 }

@@ -99,7 +99,7 @@ func (t *teller) groupItems(groups []*group) []item {
 	for _, g := range groups {
 		f := g.exemplar(t.r)
 		items = append(items, item{
-			ids:   each(g.members, func(i int) string { return t.r.Findings[i].ID() }),
+			ids:   each(g.members, func(i int) string { return t.r.Findings.ID(i) }),
 			level: g.level, verdict: f.Verdict.String(), head: t.headline(g, f), remarks: t.remarks(g),
 		})
 	}

@@ -228,6 +228,8 @@ func (c *copier) copy(v reflect.Value) reflect.Value {
 		return reflect.ValueOf(c.p.prefix(x))
 	case [6]byte:
 		return reflect.ValueOf(c.p.hardware(x))
+	case match.Findings:
+		return reflect.ValueOf(match.FindingsOf(c.findings(x)...))
 	case time.Time, catalog.Role, capture.Seconds:
 		return v
 	}
@@ -244,6 +246,17 @@ func (c *copier) copy(v reflect.Value) reflect.Value {
 		return c.mapping(v)
 	}
 	return v
+}
+
+// findings makes every finding, and copies it.
+func (c *copier) findings(of match.Findings) []*match.Finding {
+	all := make([]*match.Finding, 0, of.Len())
+	for _, f := range of.All() {
+		hidden := c.structure(reflect.ValueOf(*f)).Interface().(match.Finding)
+		hidden.Seconds = slices.Clone(hidden.Seconds) // lent like the finding
+		all = append(all, &hidden)
+	}
+	return all
 }
 
 func (c *copier) pointer(v reflect.Value) reflect.Value {
@@ -351,20 +364,20 @@ func (c *copier) mapping(v reflect.Value) reflect.Value {
 // resort puts findings and expectations in the order of their pseudonyms: the old order would tell which address was the
 // lower one. Everything that refers to a finding by its place follows.
 func resort(r *match.Result) {
-	order := make([]int, len(r.Findings))
+	order := make([]int, r.Findings.Len())
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(i, k int) int {
-		a, b := r.Findings[i], r.Findings[k]
+		a, b := r.Findings.At(i), r.Findings.At(k)
 		return cmp.Or(cmp.Compare(a.Bucket(), b.Bucket()), cmp.Compare(b.Level, a.Level), a.Initiator.Compare(b.Initiator),
 			a.Responder.Compare(b.Responder), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
 	})
 	findings, place := make([]*match.Finding, len(order)), make([]int, len(order))
 	for to, from := range order {
-		findings[to], place[from] = r.Findings[from], to
+		findings[to], place[from] = r.Findings.At(from), to
 	}
-	r.Findings = findings
+	r.Findings = match.FindingsOf(findings...)
 	for i := range r.Scans {
 		s := &r.Scans[i]
 		s.Worst = place[s.Worst]

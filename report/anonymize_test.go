@@ -48,8 +48,7 @@ func secrets() (*match.Result, []string) {
 		c.Comments, c.Names = []string{"a secret-remark of secret-person"}, []capture.Name{{Addr: addr("10.0.0.12"), Name: "secret-name"}}
 	}
 	r.Captures[1].Name = "/secret-folder/secret-file.pcapng"
-	for i := range r.Findings {
-		f := r.Findings[i]
+	for _, f := range r.Findings.All() {
 		hidden = append(hidden, f.ID())
 		f.From.Network = r.Inventory.Networks[0]
 		f.Rows = append(f.Rows, user)
@@ -114,7 +113,7 @@ func indexWord(report, secret string) int {
 func TestAnonymizeKeepsStructure(t *testing.T) {
 	r, _ := secrets()
 	got, o := Anonymize(r, Options{Machine: "SECRET-HOST03.secret.example"}, "a key")
-	if got.Counts != r.Counts || len(got.Findings) != len(r.Findings) || len(got.Expectations) != len(r.Expectations) || got.Status != r.Status {
+	if got.Counts != r.Counts || got.Findings.Len() != r.Findings.Len() || len(got.Expectations) != len(r.Expectations) || got.Status != r.Status {
 		t.Error("counts or lengths changed")
 	}
 	if !reflect.DeepEqual(got.Stats, r.Stats) {
@@ -125,8 +124,8 @@ func TestAnonymizeKeepsStructure(t *testing.T) {
 	}
 	verdicts := func(r *match.Result) map[string]int {
 		n := map[string]int{}
-		for i := range r.Findings {
-			n[r.Findings[i].Verdict.String()+strings.Join(rolesOf(r.Findings[i].From.Roles), "+")]++
+		for i := range r.Findings.Len() {
+			n[r.Findings.Verdict(i).String()+strings.Join(rolesOf(r.Findings.At(i).From.Roles), "+")]++
 		}
 		return n
 	}
@@ -135,16 +134,16 @@ func TestAnonymizeKeepsStructure(t *testing.T) {
 	}
 	for i := range got.Expectations {
 		for _, k := range got.Expectations[i].Evidence {
-			if k >= len(got.Findings) {
+			if k >= got.Findings.Len() {
 				t.Errorf("expectation %d rests on finding %d", i, k)
 			}
 		}
 	}
-	if s := got.Scans[0]; got.Findings[s.Worst].Scan != 1 || got.Findings[s.Members[0]].Scan != 1 {
+	if s := got.Scans[0]; got.Findings.At(s.Worst).Scan != 1 || got.Findings.At(s.Members[0]).Scan != 1 {
 		t.Errorf("the scan's members are %v", s.Members)
 	}
 	for _, m := range got.Inventory.Machines {
-		if got.Findings[0].From.Machine != nil && m == got.Findings[0].From.Machine {
+		if got.Findings.At(0).From.Machine != nil && m == got.Findings.At(0).From.Machine {
 			return
 		}
 	}

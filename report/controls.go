@@ -60,13 +60,13 @@ func (a *assessment) measure(r *match.Result, measure string) {
 	name, plane, _ := strings.Cut(measure, ":")
 	switch name {
 	case "conversations":
-		for _, f := range r.Findings {
+		for _, f := range r.Findings.All() {
 			if f.Bucket() != match.NotJudged {
 				a.weigh(f.ID(), f.Bucket(), f.Level, f.Disposition)
 			}
 		}
 	case "insecure":
-		for _, f := range r.Findings {
+		for _, f := range r.Findings.All() {
 			if f.Qualifiers.Has(match.Insecure) {
 				a.insecure(f)
 			}
@@ -84,7 +84,7 @@ func (a *assessment) measure(r *match.Result, measure string) {
 	case "segments":
 		a.segments(r, plane)
 	case "blocked":
-		for _, f := range r.Findings {
+		for _, f := range r.Findings.All() {
 			a.blocked(f)
 		}
 	case "captures":
@@ -132,7 +132,7 @@ func (a *assessment) segments(r *match.Result, plane string) {
 		}
 		a.satisfied += s.Conversations - len(s.Foreign)
 		for _, n := range s.Foreign {
-			f := r.Findings[n]
+			f := r.Findings.At(n)
 			b := f.Bucket()
 			if b != match.Indeterminate {
 				b = match.Undocumented

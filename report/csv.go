@@ -32,8 +32,8 @@ func CSV(w io.Writer, r *match.Result, o Options) error {
 	t := &sheet{w: csv.NewWriter(w), columns: csvHeader()}
 	t.w.Write(t.columns)
 	shown := newSelection(o)
-	for i := range r.Findings {
-		if f := r.Findings[i]; shown.finding(f) {
+	for _, f := range r.Findings.All() {
+		if shown.finding(f) {
 			t.line(csvFinding(r, o, f))
 		}
 	}
@@ -132,7 +132,7 @@ func csvExpectation(r *match.Result, e *match.Expectation) map[string]string {
 		cells["reason"], cells["reason_detail"], cells["remedy"] = e.Reason.Code, e.Reason.Detail, e.Reason.Remedy
 	}
 	if len(e.Evidence) > 0 {
-		f := r.Findings[e.Evidence[0]]
+		f := r.Findings.At(e.Evidence[0])
 		cells["outcome"], cells["detail"] = f.Outcome.String(), f.Detail
 	}
 	return cells

@@ -91,8 +91,8 @@ func TestReportReadBackSaysWhatTheResultSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := Compare(SnapshotOf("lab.pcap", r), read, match.LevelWarning)
-	if len(d.Changes) > 0 || len(d.Warnings) > 0 || d.Same != len(r.Findings)+len(r.Expectations) {
-		t.Errorf("%d changes, %q, %d the same, want all of %d", len(d.Changes), d.Warnings, d.Same, len(r.Findings)+len(r.Expectations))
+	if len(d.Changes) > 0 || len(d.Warnings) > 0 || d.Same != r.Findings.Len()+len(r.Expectations) {
+		t.Errorf("%d changes, %q, %d the same, want all of %d", len(d.Changes), d.Warnings, d.Same, r.Findings.Len()+len(r.Expectations))
 	}
 }
 

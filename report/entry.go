@@ -242,7 +242,7 @@ func inventoryLine(f *match.Finding, h match.Hypothesis) string {
 // selector names one end of a group for an exception: the machine or address where there is only one, the role where
 // there are more, and the first address where they have none.
 func (t *teller) selector(g *group, end endFunc) string {
-	first, placed := end(t.r.Findings[g.members[0]])
+	first, placed := end(t.r.Findings.At(g.members[0]))
 	switch {
 	case len(g.ends(t.r, end)) > 1 && len(placed.Roles) > 0:
 		return yamlScalar(string(placed.Roles[0].Role))

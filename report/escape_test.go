@@ -102,8 +102,7 @@ func poison(s string) *match.Result {
 		c.Damage = &capture.Damage{Reason: s}
 		c.Interfaces = []capture.Interface{{Name: s, Filter: s}}
 	}
-	for i := range r.Findings {
-		f := r.Findings[i]
+	for _, f := range r.Findings.All() {
 		f.Detail = s
 		f.From.Network = &inventory.Network{Name: s}
 		for j := range f.From.Roles {

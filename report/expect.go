@@ -212,7 +212,7 @@ func (t *teller) became(s *shortfall) string {
 func (t *teller) tried(e *match.Expectation) string {
 	var refs []string
 	for _, i := range e.Evidence {
-		f := t.r.Findings[i]
+		f := t.r.Findings.At(i)
 		ref := fmt.Sprintf("%s -> %s %s %s", shortName(f.Initiator, f.From), shortName(f.Responder, f.To), service(f.Proto, f.Port), outcomeOf(f))
 		if at := reference(t.r, t.o, f.Evidence); at != "" {
 			ref += " " + at

@@ -347,7 +347,7 @@ func (l *lab) result() *match.Result {
 			},
 		},
 		First: morning, Last: morning + 60*second,
-		Findings: l.findings(), Expectations: l.expectations(), Exceptions: exceptions(),
+		Expectations: l.expectations(), Exceptions: exceptions(),
 		OutOfScope: []match.Service{{Proto: capture.UDP, Port: 123, Conversations: 1, Packets: 22}},
 		Recognised: 6,
 		Counts: match.Counts{
@@ -361,7 +361,8 @@ func (l *lab) result() *match.Result {
 	r.Stats.Skipped[capture.IgnoredNotIP], r.Stats.Skipped[capture.IgnoredICMP], r.Stats.Skipped[capture.BadTruncated] = 20, 10, 4
 	r.Stats.EtherTypes = map[uint16]uint64{0x0806: 20}
 	r.Stats.Protocols = map[uint8]uint64{1: 10}
-	r.Scans = scansOf(r.Findings, 1, 3)
+	findings := l.findings()
+	r.Findings, r.Scans = match.FindingsOf(findings...), scansOf(findings, 1, 3)
 	return r
 }
 

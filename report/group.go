@@ -39,9 +39,9 @@ func (g *group) size() int { return len(g.members) + g.rest.Conversations }
 // exemplar is the finding that speaks for the group.
 func (g *group) exemplar(r *match.Result) *match.Finding {
 	if g.scan != nil {
-		return r.Findings[g.scan.Worst]
+		return r.Findings.At(g.scan.Worst)
 	}
-	return r.Findings[g.members[0]]
+	return r.Findings.At(g.members[0])
 }
 
 // tally is the findings of a result as the text report needs them: in one pass over any number of them.
@@ -56,8 +56,7 @@ func newTally(r *match.Result, s selection) *tally {
 	causes := map[circumstances]*group{}
 	scans := map[int]*group{}
 	roles := roleLabels{}
-	for i := range r.Findings {
-		f := r.Findings[i]
+	for i, f := range r.Findings.All() {
 		if !s.finding(f) {
 			continue
 		}
@@ -88,7 +87,7 @@ func (t *tally) groupOf(r *match.Result, f *match.Finding, causes map[circumstan
 	if n := f.Scan; n > 0 && n <= len(r.Scans) {
 		if scans[n] == nil {
 			scan := &r.Scans[n-1]
-			worst := r.Findings[scan.Worst]
+			worst := r.Findings.At(scan.Worst)
 			scans[n] = t.open(&group{bucket: worst.Bucket(), level: worst.Level, scan: scan})
 		}
 		return scans[n]
@@ -147,8 +146,8 @@ func (g *group) ends(r *match.Result, end endFunc) []string {
 	}
 	var names []string
 	seen := map[identity]bool{}
-	for _, i := range g.members {
-		a, p := end(r.Findings[i])
+	for _, f := range r.Findings.Of(g.members) {
+		a, p := end(f)
 		id := identity{machine: p.Machine}
 		if p.Machine == nil {
 			id.addr = a
@@ -167,8 +166,8 @@ func responder(f *match.Finding) (netip.Addr, *inventory.Placed) { return f.Resp
 // outcomes counts the findings of a group by outcome.
 func (g *group) outcomes(r *match.Result) map[match.Outcome]int {
 	counts := map[match.Outcome]int{}
-	for _, i := range g.members {
-		counts[r.Findings[i].Outcome]++
+	for _, f := range r.Findings.Of(g.members) {
+		counts[f.Outcome]++
 	}
 	for o, n := range g.rest.Outcomes {
 		counts[match.Outcome(o)] += n

@@ -303,8 +303,8 @@ func (t *teller) glossary() []htmlRemark {
 		}
 	}
 	used := map[match.Verdict]bool{}
-	for i := range t.r.Findings {
-		used[t.r.Findings[i].Verdict] = true
+	for i := range t.r.Findings.Len() {
+		used[t.r.Findings.Verdict(i)] = true
 	}
 	for v := match.VerdictDocumented; v <= match.UnlistedPort; v++ {
 		if used[v] {

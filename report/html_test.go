@@ -97,13 +97,18 @@ func TestHTMLSaysWhatTheTextSays(t *testing.T) {
 // A page of any size stays one that a browser opens: every table ends, and says so.
 func TestHTMLOfManyConversationsIsBounded(t *testing.T) {
 	r := newLab().result()
-	one := r.Findings[0]
+	var all []*match.Finding
+	for i := range r.Findings.Len() {
+		all = append(all, r.Findings.At(i))
+	}
+	one := all[0]
 	for i := range 60_000 {
 		f := *one
 		f.Port = uint16(i)
 		f.Scan = 0
-		r.Findings = append(r.Findings, &f)
+		all = append(all, &f)
 	}
+	r.Findings = match.FindingsOf(all...)
 	began := time.Now()
 	page := render(t, HTML, r, Options{Limit: DefaultLimit})
 	if n := strings.Count(page, "<tr data-bucket="); n != maxPageRows {
@@ -124,7 +129,7 @@ func TestTimelineShowsSilences(t *testing.T) {
 	beat := l.between(match.VerdictDocumented, placed(l.esx1), placed(l.vc), capture.UDP, 902, l.heartbeat)
 	start := morning / second
 	beat.Seconds = capture.Seconds{{First: start, Last: start}, {First: start + 10, Last: start + 10}, {First: start + 51, Last: start + 60}}
-	r.Findings = []*match.Finding{beat}
+	r.Findings = match.FindingsOf(beat)
 	r.Scans, r.Expectations = nil, nil
 	got := newTeller(r, Options{}).timeline()
 	if len(got.Silences) != 1 || len(got.Lanes) != 1 || len(got.Lanes[0].Gaps) != 1 {
@@ -144,7 +149,7 @@ func TestTimelineShowsSilences(t *testing.T) {
 	}
 	// One second less is three periods, and nothing is said.
 	beat.Seconds = capture.Seconds{{First: start, Last: start}, {First: start + 31, Last: start + 60}}
-	r.Findings = []*match.Finding{beat}
+	r.Findings = match.FindingsOf(beat)
 	if got := newTeller(r, Options{}).timeline().Silences; len(got) != 0 {
 		t.Errorf("three periods are a silence: %+v", got)
 	}
@@ -160,7 +165,7 @@ func TestTimelineBarsAreBounded(t *testing.T) {
 		f.Seconds = append(f.Seconds, capture.Run{First: morning/second + 2*i, Last: morning/second + 2*i})
 	}
 	r.Last = morning + 400_000*second
-	r.Findings = []*match.Finding{f}
+	r.Findings = match.FindingsOf(f)
 	r.Expectations, r.Scans = nil, nil
 	got := newTeller(r, Options{}).timeline()
 	if n := len(got.Lanes[0].Bars); n > timeWidth {
@@ -177,8 +182,8 @@ func TestMatrixCountsEveryPairOnce(t *testing.T) {
 		d, u, i, a = d+c.Documented, u+c.Undocumented, i+c.Indeterminate, a+c.Absent
 	}
 	var want [match.Documented + 1]int
-	for k := range r.Findings {
-		want[r.Findings[k].Bucket()]++
+	for k := range r.Findings.Len() {
+		want[r.Findings.At(k).Bucket()]++
 	}
 	absent := 0
 	for k := range r.Expectations {

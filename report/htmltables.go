@@ -184,7 +184,7 @@ func (t *teller) htmlInsecure() (rows []htmlInsecure, more string) {
 	kinds, byKind := t.insecureSeen()
 	n := 0
 	for _, kind := range kinds {
-		for _, f := range byKind[kind] {
+		for _, f := range t.r.Findings.Of(byKind[kind]) {
 			if n++; n > maxPageRows {
 				continue
 			}
@@ -215,8 +215,7 @@ type htmlConversation struct {
 // rows that are left out are the documented ones.
 func (t *teller) htmlConversations() (rows []htmlConversation, more string) {
 	n := 0
-	for i := range t.r.Findings {
-		f := t.r.Findings[i]
+	for _, f := range t.r.Findings.All() {
 		if f.Bucket() == match.NotJudged && f.Level == match.LevelNone || !t.shown.finding(f) {
 			continue
 		}

@@ -9,16 +9,16 @@ import (
 	"flowvet/match"
 )
 
-// insecureSeen returns the selected findings of services that the document marks as insecure, by kind.
-func (t *teller) insecureSeen() (kinds []string, byKind map[string][]*match.Finding) {
-	byKind = map[string][]*match.Finding{}
-	for _, f := range t.r.Findings {
+// insecureSeen returns the indices of the selected findings of services that the document marks as insecure, by kind.
+func (t *teller) insecureSeen() (kinds []string, byKind map[string][]int) {
+	byKind = map[string][]int{}
+	for i, f := range t.r.Findings.All() {
 		if f.Qualifiers.Has(match.Insecure) && t.shown.finding(f) {
 			kind := t.insecureKind(f)
 			if byKind[kind] == nil {
 				kinds = append(kinds, kind)
 			}
-			byKind[kind] = append(byKind[kind], f)
+			byKind[kind] = append(byKind[kind], i)
 		}
 	}
 	slices.Sort(kinds)
@@ -35,7 +35,7 @@ func (t *teller) insecureChapter() chapter {
 		all := byKind[kind]
 		seen += len(all)
 		most := t.most(len(all))
-		for _, f := range all[:most] {
+		for _, f := range t.r.Findings.Of(all[:most]) {
 			c.lines = append(c.lines, remark{kind, []span{text(fmt.Sprintf("%s -> %s  %s  %s, %s",
 				endName(f.Initiator, f.From), endName(f.Responder, f.To), service(f.Proto, f.Port), f.Verdict, accepted(f)))}})
 		}
@@ -91,11 +91,9 @@ func (t *teller) neverUsed() []*catalog.Row {
 		return nil
 	}
 	used := map[*catalog.Row]bool{}
-	for i := range t.r.Findings {
-		if f := t.r.Findings[i]; f.Bucket() == match.Documented {
-			for _, row := range f.Rows {
-				used[row] = true
-			}
+	for _, f := range t.r.Findings.In(match.Documented) {
+		for _, row := range f.Rows {
+			used[row] = true
 		}
 	}
 	var all []*catalog.Row

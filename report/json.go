@@ -46,8 +46,8 @@ func JSON(w io.Writer, r *match.Result, o Options) error {
 	s.array("advice", len(r.Advice), func(i int) any { return jsonAdviceOf(r.Advice[i]) })
 	s.array("captures", len(r.Captures), func(i int) any { return jsonCaptureOf(&r.Captures[i]) })
 	s.field("stats", jsonStatsOf(&r.Stats))
-	s.array("findings", len(r.Findings), func(i int) any {
-		if f := r.Findings[i]; shown.finding(f) {
+	s.array("findings", r.Findings.Len(), func(i int) any {
+		if f := r.Findings.At(i); shown.finding(f) {
 			return jsonFindingOf(r, o, f)
 		}
 		return nil

@@ -90,12 +90,12 @@ func TestJSONSaysWhatTheResultHolds(t *testing.T) {
 	if doc.Schema != Schema || doc.Status != r.Status {
 		t.Errorf("got schema %q and status %d, want %q and %d", doc.Schema, doc.Status, Schema, r.Status)
 	}
-	if len(doc.Findings) != len(r.Findings) || len(doc.Expectations) != len(r.Expectations) {
+	if len(doc.Findings) != r.Findings.Len() || len(doc.Expectations) != len(r.Expectations) {
 		t.Fatalf("got %d findings and %d expectations, want %d and %d",
-			len(doc.Findings), len(doc.Expectations), len(r.Findings), len(r.Expectations))
+			len(doc.Findings), len(doc.Expectations), r.Findings.Len(), len(r.Expectations))
 	}
 	for i, got := range doc.Findings {
-		want := r.Findings[i]
+		want := r.Findings.At(i)
 		if got.ID != want.ID() || got.Verdict != want.Verdict.String() || got.Bucket != want.Bucket().String() || got.Level != want.Level.String() ||
 			got.Transport != want.Proto.String() || got.Port != want.Port || got.Scan != want.Scan || len(got.Rows) != len(want.Rows) ||
 			got.Initiator.Address != want.Initiator.String() || got.Responder.Address != want.Responder.String() ||

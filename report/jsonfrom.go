@@ -207,7 +207,7 @@ func jsonScanOf(r *match.Result, i int) jsonScan {
 	s := &r.Scans[i]
 	return jsonScan{
 		Scan: i + 1, Initiator: s.Initiator.String(), Findings: len(s.Members), Hosts: s.Hosts, Ports: s.Ports,
-		Worst: r.Findings[s.Worst].ID(), Rest: jsonRest{s.Rest.Conversations, s.Rest.Flows, s.Rest.Packets, s.Rest.Bytes},
+		Worst: r.Findings.ID(s.Worst), Rest: jsonRest{s.Rest.Conversations, s.Rest.Flows, s.Rest.Packets, s.Rest.Bytes},
 	}
 }
 
@@ -222,7 +222,7 @@ func jsonExpectationOf(r *match.Result, e *match.Expectation) *jsonExpectation {
 		Candidates: each(e.Candidates.First(maxCandidates), func(m *inventory.Machine) string { return m.Name }), AnyClient: e.AnyClient,
 		More:     max(0, e.Candidates.Len()-maxCandidates),
 		Required: e.Required, InView: e.InView, Window: jsonWindowOf(e.Window), NeedSeconds: e.Need.Seconds(),
-		Coverage: e.Coverage.String(), Evidence: each(e.Evidence, func(i int) string { return r.Findings[i].ID() }),
+		Coverage: e.Coverage.String(), Evidence: each(e.Evidence, func(i int) string { return r.Findings.ID(i) }),
 		Inferred: e.Inferred, Disposition: jsonDispositionOf(e.Disposition), Filter: e.Filter,
 	}
 	if e.Subject != nil {

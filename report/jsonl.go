@@ -87,14 +87,14 @@ func JSONL(w io.Writer, r *match.Result, o Options) error {
 		header.Captures = append(header.Captures, jsonCaptureOf(&r.Captures[i]))
 	}
 	c.line(header)
-	for i := range r.Findings {
-		if f := r.Findings[i]; shown.finding(f) {
+	for _, f := range r.Findings.All() {
+		if shown.finding(f) {
 			c.line(evidenceFinding{c.prev, "finding", reference(r, o, f.Evidence), jsonFindingOf(r, o, f)})
 		}
 	}
 	for i := range r.Expectations {
 		if e := &r.Expectations[i]; shown.expectation(e) {
-			refs := each(e.Evidence, func(i int) string { return reference(r, o, r.Findings[i].Evidence) })
+			refs := each(e.Evidence, func(i int) string { return reference(r, o, r.Findings.At(i).Evidence) })
 			c.line(evidenceExpectation{c.prev, "expectation", refs, jsonExpectationOf(r, e)})
 		}
 	}
@@ -160,9 +160,9 @@ type EvidenceVerdict struct{ ID, Verdict string }
 
 // EvidenceOf returns the verdicts of a result, in the order in which they are written.
 func EvidenceOf(r *match.Result) []EvidenceVerdict {
-	all := make([]EvidenceVerdict, 0, len(r.Findings)+len(r.Expectations))
-	for i := range r.Findings {
-		all = append(all, EvidenceVerdict{r.Findings[i].ID(), r.Findings[i].Verdict.String()})
+	all := make([]EvidenceVerdict, 0, r.Findings.Len()+len(r.Expectations))
+	for i := range r.Findings.Len() {
+		all = append(all, EvidenceVerdict{r.Findings.ID(i), r.Findings.Verdict(i).String()})
 	}
 	for i := range r.Expectations {
 		all = append(all, EvidenceVerdict{r.Expectations[i].ID, r.Expectations[i].Verdict.String()})

@@ -89,7 +89,7 @@ func random(l *lab, s string, data []byte) (*match.Result, decoded) {
 	f.Sent.Packets, f.Sent.Bytes = n.next(), n.next()
 	c := match.CaptureInfo{Name: s, Filter: s, Size: int64(n.next()), Packets: n.next(), Drops: n.next()}
 	c.Damage = &capture.Damage{Offset: int64(n.next()), Reason: s}
-	r := &match.Result{Findings: []*match.Finding{f}, Captures: []match.CaptureInfo{c}, Status: int(uint8(n.next())), StatusWhy: s}
+	r := &match.Result{Findings: match.FindingsOf(f), Captures: []match.CaptureInfo{c}, Status: int(uint8(n.next())), StatusWhy: s}
 	r.Counts = match.Counts{
 		Documented: int(uint32(n.next())), Undocumented: int(uint32(n.next())), Absent: int(uint32(n.next())), CouldNotJudge: int(uint32(n.next())),
 	}

@@ -112,8 +112,7 @@ func (c *pairCount) title() string {
 // vmwareLabels names the machines that have a product or play a VMware role.
 func (t *teller) vmwareLabels() map[string]bool {
 	labels := map[string]bool{}
-	for i := range t.r.Findings {
-		f := t.r.Findings[i]
+	for _, f := range t.r.Findings.All() {
 		if t.vmware(f, initiator) {
 			labels[shortName(f.Initiator, f.From)] = true
 		}

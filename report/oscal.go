@@ -295,7 +295,7 @@ func (a *oscalWriter) conversation(g *group) oscalObservation {
 	o.Props = append(o.Props, oscalOwn("display-filter", f.Filter()))
 	o.Title, o.Description = oscalString(plainText(a.headline(g, f))), oscalString(a.sentenceOf(g, f)+". Seen: "+a.seen(g, f)+".")
 	for _, i := range g.members[:min(len(g.members), maxLogical)] {
-		m := a.r.Findings[i]
+		m := a.r.Findings.At(i)
 		o.Subjects = a.subject(a.subject(o.Subjects, m.From.Machine), m.To.Machine)
 	}
 	if f.Evidence.Frame > 0 {

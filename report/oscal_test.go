@@ -45,7 +45,7 @@ func TestOSCALSaysSatisfiedOnlyWhenJudged(t *testing.T) {
 	if got := states(oscalOf(t, emptyResult())); len(got) != 0 {
 		t.Errorf("nobody recognised: %q", got)
 	}
-	r.Findings, r.Expectations, r.Scans = nil, nil, nil
+	r.Findings, r.Expectations, r.Scans = match.Findings{}, nil, nil
 	r.Counts = match.Counts{Documented: 3, Met: 2}
 	if got := states(oscalOf(t, r)); !slices.Equal(got, []string{"flowvet-documented satisfied", "flowvet-expected satisfied"}) {
 		t.Errorf("nothing wrong: %q", got)

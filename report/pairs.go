@@ -120,8 +120,8 @@ type ends struct {
 // pairs counts the selected findings and absent expectations by the labels of their ends.
 func (t *teller) pairs(label ends) pairCounts {
 	all := pairCounts{}
-	for i := range t.r.Findings {
-		if f := t.r.Findings[i]; f.Bucket() != match.NotJudged && t.shown.finding(f) {
+	for _, f := range t.r.Findings.All() {
+		if f.Bucket() != match.NotJudged && t.shown.finding(f) {
 			all.add(label.finding(f.Initiator, f.From), label.finding(f.Responder, f.To), f.Bucket(), 1)
 		}
 	}
@@ -155,8 +155,7 @@ func expectedEnds(e *match.Expectation) (from, to *inventory.Machine) {
 // byRole labels ends by their most special roles.
 func (t *teller) byRole() ends {
 	known := map[*inventory.Machine]string{}
-	for i := range t.r.Findings {
-		f := t.r.Findings[i]
+	for _, f := range t.r.Findings.All() {
 		for _, p := range []*inventory.Placed{f.From, f.To} {
 			if p.Machine != nil && known[p.Machine] == "" {
 				known[p.Machine] = t.specialRoles(p.Roles)

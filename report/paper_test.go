@@ -126,13 +126,14 @@ func many(n int) *match.Result {
 	}
 	r := emptyResult()
 	r.Recognised = len(hosts)
-	r.Findings = make([]*match.Finding, n)
-	for i := range r.Findings {
+	findings := make([]*match.Finding, n)
+	for i := range findings {
 		f := *hosts[i%len(hosts)]
 		f.Initiator = netip.AddrFrom4([4]byte{172, byte(i >> 16), byte(i >> 8), byte(i)})
 		f.Port = uint16(i % 2000)
 		f.Proto = capture.TCP
-		r.Findings[i] = &f
+		findings[i] = &f
 	}
+	r.Findings = match.FindingsOf(findings...)
 	return r
 }

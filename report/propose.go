@@ -54,7 +54,7 @@ func Proposals(w io.Writer, r *match.Result, o Options, level match.Level) (int,
 	p.scans(r)
 	p.line("exceptions:")
 	t := &teller{r: r, o: o}
-	for _, f := range r.Findings {
+	for _, f := range r.Findings.All() {
 		if f.Level >= level && !f.Disposition.Excepted() && f.Scan == 0 {
 			p.propose(f.ID(), f.Level, FindingLine(f), t.meaningOf(f), findingSelected(f))
 		}

@@ -99,7 +99,7 @@ func TestNarrowing(t *testing.T) {
 		findings     int
 		expectations int
 	}{
-		{Options{}, len(r.Findings), len(r.Expectations)},
+		{Options{}, r.Findings.Len(), len(r.Expectations)},
 		{Options{Machine: "ESX03"}, 1, 1}, // names know no case
 		{Options{Machine: "10.0.0.13"}, 1, 1},
 		{Options{Machine: "10.0.0.13/32"}, 1, 1},
@@ -112,8 +112,8 @@ func TestNarrowing(t *testing.T) {
 	} {
 		s := newSelection(tt.opts)
 		findings, expectations := 0, 0
-		for i := range r.Findings {
-			if s.finding(r.Findings[i]) {
+		for i := range r.Findings.Len() {
+			if s.finding(r.Findings.At(i)) {
 				findings++
 			}
 		}
@@ -133,8 +133,8 @@ func TestNarrowing(t *testing.T) {
 func TestEveryVerdictIsExplained(t *testing.T) {
 	r := newLab().result()
 	seen := map[match.Verdict]bool{}
-	for i := range r.Findings {
-		seen[r.Findings[i].Verdict] = true
+	for i := range r.Findings.Len() {
+		seen[r.Findings.Verdict(i)] = true
 	}
 	for v := match.OutOfScope; v <= match.UnlistedPort; v++ {
 		if !seen[v] {

@@ -137,8 +137,8 @@ func SARIF(w io.Writer, r *match.Result, o Options) error {
 	s.array("artifacts", len(r.Captures), func(i int) any {
 		return sarifArtifact{sarifURI{URI: fileURI(captureName(r, o, uint32(i)))}, r.Captures[i].Size, []string{"analysisTarget"}}
 	})
-	s.array("results", len(r.Findings)+len(r.Expectations)+len(r.Scenarios), func(i int) any {
-		expectation := i - len(r.Findings)
+	s.array("results", r.Findings.Len()+len(r.Expectations)+len(r.Scenarios), func(i int) any {
+		expectation := i - r.Findings.Len()
 		scenario := expectation - len(r.Expectations)
 		switch {
 		case expectation < 0:
@@ -182,7 +182,7 @@ func sarifRules() []sarifRule {
 
 // sarifFinding returns a finding as a result; nil when it is none.
 func (t *teller) sarifFinding(i int) any {
-	f := t.r.Findings[i]
+	f := t.r.Findings.At(i)
 	if f.Level < match.LevelWarning || !t.shown.finding(f) {
 		return nil
 	}
@@ -213,7 +213,7 @@ func (t *teller) sarifExpectation(e *match.Expectation) any {
 	result.Properties.Unofficial = unofficial(e.Rows)
 	here := sarifLocation{}
 	if len(e.Evidence) > 0 {
-		f := t.r.Findings[e.Evidence[0]]
+		f := t.r.Findings.At(e.Evidence[0])
 		here.Physical, result.Properties.Frame = t.sarifPlace(f), f.Evidence.Frame
 	}
 	machines := e.Candidates.First(maxLogical)

@@ -34,8 +34,8 @@ func TestSARIFResults(t *testing.T) {
 		rules[rule.ID] = true
 	}
 	want := map[string]bool{} // by id: suppressed
-	for i := range r.Findings {
-		if f := r.Findings[i]; f.Level >= match.LevelWarning {
+	for _, f := range r.Findings.All() {
+		if f.Level >= match.LevelWarning {
 			want[f.ID()] = f.Disposition.Excepted()
 		}
 	}

@@ -36,7 +36,7 @@ func (t *teller) segment(s *match.SegmentUse) []remark {
 	lines := []remark{{"NOT PURE", []span{{fmt.Sprintf("%s: %d of %s foreign", name, len(s.Foreign), count(s.Conversations, "conversation")), bad}}}}
 	most := t.most(len(s.Foreign))
 	for _, n := range s.Foreign[:most] {
-		f := t.r.Findings[n]
+		f := t.r.Findings.At(n)
 		line := fmt.Sprintf("%s -> %s  %s  %s", endName(f.Initiator, f.From), endName(f.Responder, f.To), service(f.Proto, f.Port), f.Verdict)
 		if len(f.Rows) > 0 && f.Bucket() == match.Documented {
 			line += " by " + rowShort(f.Rows[0]) + planeOf(f)
@@ -98,7 +98,7 @@ type jsonSegment struct {
 func jsonSegmentOf(r *match.Result, s *match.SegmentUse) jsonSegment {
 	j := jsonSegment{
 		Plane: s.Plane, VLAN: s.VLAN, Conversations: s.Conversations,
-		Foreign: each(s.Foreign, func(i int) string { return r.Findings[i].ID() }),
+		Foreign: each(s.Foreign, func(i int) string { return r.Findings.ID(i) }),
 	}
 	if s.Network != nil {
 		j.Network, j.InventoryLine = s.Network.Prefix.String(), s.Network.Line
@@ -125,6 +125,6 @@ func (t *teller) jsonInsecures() []jsonInsecure {
 	}
 	slices.Sort(kinds)
 	return each(kinds, func(kind string) jsonInsecure {
-		return jsonInsecure{kind, each(byKind[kind], (*match.Finding).ID), list(unused[kind])}
+		return jsonInsecure{kind, each(byKind[kind], t.r.Findings.ID), list(unused[kind])}
 	})
 }

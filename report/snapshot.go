@@ -52,8 +52,8 @@ func SnapshotOf(name string, r *match.Result) *Snapshot {
 	s.Packets = r.Stats.Read
 	s.takeCatalog(jsonCatalogOf(r))
 	s.Inventory = jsonInventoryOf(r).Name
-	for i := range r.Findings {
-		e := entryOfFinding(jsonFindingOf(r, Options{}, r.Findings[i]))
+	for i := range r.Findings.Len() {
+		e := entryOfFinding(jsonFindingOf(r, Options{}, r.Findings.At(i)))
 		s.entries[e.ID] = e
 	}
 	for i := range r.Expectations {

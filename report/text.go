@@ -464,7 +464,7 @@ func (t *teller) products() []*product {
 	byName := map[string]*product{}
 	for _, g := range t.tally.groups[match.Documented] {
 		for _, i := range g.members {
-			f := t.r.Findings[i]
+			f := t.r.Findings.At(i)
 			name := "by no row"
 			if len(f.Rows) > 0 {
 				name = f.Rows[0].Product

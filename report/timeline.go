@@ -105,8 +105,7 @@ func (t *teller) lanes(l *timeline) []*lane {
 	}
 	running := t.running()
 	all := map[class]*lane{}
-	for i := range t.r.Findings {
-		f := t.r.Findings[i]
+	for _, f := range t.r.Findings.All() {
 		if f.Bucket() == match.NotJudged || len(f.Seconds) == 0 || !t.shown.finding(f) {
 			continue
 		}

@@ -98,7 +98,7 @@ func documentedBy(f *match.Finding) string {
 func (t *teller) groupCast(g *group) string {
 	seen := map[netip.Addr]bool{}
 	for _, i := range g.members {
-		f := t.r.Findings[i]
+		f := t.r.Findings.At(i)
 		seen[f.Responder] = true
 		for _, a := range f.Groups {
 			seen[a] = true

@@ -114,7 +114,11 @@ func judged(t *testing.T, c *catalog.Catalog, folder string) (*inventory.Invento
 	if err != nil {
 		t.Fatal(err)
 	}
-	return inv, r.Findings
+	var findings []*match.Finding
+	for i := range r.Findings.Len() {
+		findings = append(findings, r.Findings.At(i))
+	}
+	return inv, findings
 }
 
 // wire is two network namespaces with a cable between them: the machine stands in one, everybody else in the other.

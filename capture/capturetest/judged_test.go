@@ -32,7 +32,7 @@ func TestCapturesAreJudgedAsToldByTheirStories(t *testing.T) {
 				}
 			}
 			var undocumented, absent []string
-			for _, f := range r.Findings {
+			for _, f := range r.Findings.All() {
 				if f.Bucket() == match.Undocumented {
 					undocumented = append(undocumented, f.Verdict.String()+" "+f.Filter())
 				}
@@ -107,7 +107,7 @@ func nanos(t *testing.T, text string) int64 {
 // citedRows returns the rows that document some conversation.
 func citedRows(r *match.Result) []string {
 	var ids []string
-	for _, f := range r.Findings {
+	for _, f := range r.Findings.All() {
 		if f.Bucket() != match.Documented {
 			continue
 		}

@@ -99,7 +99,7 @@ func (p *program) adviseCompanions(f *explainFlags, words []string, questions []
 		if err != nil {
 			return err
 		}
-		for _, found := range r.Findings {
+		for _, found := range r.Findings.All() {
 			if found.Bucket() == match.Documented {
 				row := found.Rows[0]
 				p.hang("    settle   ", fmt.Sprintf("with --catalog %s it is documented by %s, unofficially: %s", name, row.ID, row.Purpose))
@@ -113,7 +113,7 @@ func (p *program) adviseCompanions(f *explainFlags, words []string, questions []
 // explained returns the status of an answer: that of the worst finding.
 func explained(r *match.Result) int {
 	status := statusUnjudged
-	for _, f := range r.Findings {
+	for _, f := range r.Findings.All() {
 		switch f.Bucket() {
 		case match.Undocumented:
 			return statusFindings

@@ -107,9 +107,9 @@ func (r *Recorder) forget() {
 // Judged implements live.Watcher: what belongs to an undocumented conversation is kept.
 func (r *Recorder) Judged(j *live.Judgement) {
 	var found []*match.Finding
-	for _, f := range j.Result.Findings {
-		if f.Bucket() == match.Undocumented && !f.Disposition.Excepted() {
-			found = append(found, f)
+	for i, f := range j.Result.Findings.In(match.Undocumented) {
+		if !f.Disposition.Excepted() {
+			found = append(found, j.Result.Findings.At(i))
 		}
 	}
 	if len(found) > 0 {

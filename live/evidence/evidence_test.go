@@ -50,7 +50,7 @@ func telnet(from string) *match.Finding {
 }
 
 func judged(findings ...*match.Finding) *live.Judgement {
-	return &live.Judgement{Result: &match.Result{Findings: findings}}
+	return &live.Judgement{Result: &match.Result{Findings: match.FindingsOf(findings...)}}
 }
 
 // read reads the file as any reader of captures would.

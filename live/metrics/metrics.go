@@ -143,8 +143,8 @@ func (b *page) judgement(j *live.Judgement) {
 	b.one("status", "gauge", "The exit status that the run would have by the last judgement.", float64(r.Status))
 
 	conversations := map[match.Verdict]int{}
-	for i := range r.Findings {
-		conversations[r.Findings[i].Verdict]++
+	for i := range r.Findings.Len() {
+		conversations[r.Findings.Verdict(i)]++
 	}
 	b.family("conversations", "gauge", "Conversations, by verdict.")
 	for v := match.VerdictDocumented; v <= match.UnlistedPort; v++ {

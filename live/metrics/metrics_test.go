@@ -23,7 +23,7 @@ func status() *live.Status {
 		Counters: capture.Counters{Taken: 1401, KernelDropped: 1},
 		Last: &live.Judgement{
 			At: time.Unix(1445421780, 0), Took: 20 * time.Millisecond, Standing: &live.Standing{},
-			Result: &match.Result{Findings: []*match.Finding{{Verdict: match.UnlistedPort}}, Status: 1},
+			Result: &match.Result{Findings: match.FindingsOf(&match.Finding{Verdict: match.UnlistedPort}), Status: 1},
 		},
 		Published: 3, LastPublished: time.Unix(1445421780, 0), Reloads: 2, ReloadsFailed: 1,
 	}

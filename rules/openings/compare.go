@@ -80,7 +80,7 @@ type use struct {
 }
 
 // uses finds the conversations of the hosts, and marks what was open for them.
-func (s *Survey) uses(findings []*match.Finding) map[*host][]use {
+func (s *Survey) uses(findings match.Findings) map[*host][]use {
 	all := map[*host][]use{}
 	note := func(p *inventory.Placed, u use) {
 		if p == nil || s.of[p.Machine] == nil || p.Plane == bmc {
@@ -94,7 +94,8 @@ func (s *Survey) uses(findings []*match.Finding) map[*host][]use {
 			h.mark(u)
 		}
 	}
-	for _, f := range findings {
+	for i := range findings.Len() {
+		f := findings.At(i)
 		transport := catalog.UDP
 		if f.Proto == capture.TCP {
 			transport = catalog.TCP
