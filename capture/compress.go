@@ -142,7 +142,7 @@ func (x *expansion) damage(err error) error {
 
 const (
 	expanderChunk  = 256 << 10
-	expanderChunks = 3 // one being filled, one waiting, one being read
+	expanderChunks = 8 // one being filled, one being read, the others waiting: with one waiting 1 GiB took 1.23 s and not 1.09 (November 2026)
 )
 
 // piece is a chunk that was expanded, and how far into the compressed input that led.
@@ -153,7 +153,7 @@ type piece struct {
 }
 
 // expander decompresses ahead of its reader, in a goroutine of its own that begins with the first Read and ends with Close.
-// It holds three chunks and what the decoder needs, however large the input is.
+// It holds 2 MiB of chunks and what the decoder needs, however large the input is.
 type expander struct {
 	x       *expansion
 	limit   int64 // bytes it may expand to
@@ -188,7 +188,7 @@ func (e *expander) Read(b []byte) (int, error) {
 	if !e.begun {
 		e.begun = true
 		for range expanderChunks {
-			e.free <- make([]byte, expanderChunk)
+			e.free <- nil
 		}
 		e.ended.Go(e.expand)
 	}
@@ -241,6 +241,9 @@ func (e *expander) expand() {
 
 // fill expands into a chunk until something is there.
 func (e *expander) fill(chunk []byte) piece {
+	if chunk == nil {
+		chunk = make([]byte, expanderChunk)
+	}
 	for {
 		n, err := e.x.Read(chunk)
 		if n > 0 || err != nil {
