@@ -18,7 +18,7 @@ type Input struct {
 	Name        string   // as given, or the path found in a folder; "-" for standard input; hostile
 	Format      string   // "pcap", "pcapng", "flows", "zeek" or "eve"
 	Compression string   // "gzip", "zstd", "xz"; empty: none
-	Size        int64    // bytes; -1 where it is not known: standard input, a pipe, a device
+	Size        int64    // bytes; -1 where it is not known: a pipe, a device
 	Notes       []string // what a person should know of it: given twice, what else lies in its folder; hostile
 
 	// Shift is added to every time the input states, because the clock it was captured by was off by that much.
@@ -220,10 +220,35 @@ func (o *opener) standardInput(stdin io.Reader) {
 		o.fail(stdinName, "closed", "")
 		return
 	}
-	s := &openStream{Reader: bufio.NewReaderSize(stdin, windowSizeMin)}
+	s := &openStream{shared: true}
+	in := &Input{Name: stdinName, Size: -1, stream: s}
 	s.file, _ = stdin.(*os.File)
-	s.shared = true
-	o.stream(&Input{Name: stdinName, stream: s}, "")
+	if rest := restOf(stdin); rest != nil {
+		stdin, s.at, in.Size = rest, rest, rest.Size()
+	}
+	s.Reader = bufio.NewReaderSize(stdin, windowSizeMin)
+	o.stream(in, "")
+}
+
+// restOf takes what is left of a regular file that somebody else has opened, from where it would be read to the end it has now; nil
+// where r is none.
+func restOf(r io.Reader) *io.SectionReader {
+	f, ok := r.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	from, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil
+	}
+	end, err := f.Seek(0, io.SeekEnd) // where reading would leave it to whoever has it too
+	if err != nil || end <= from {
+		return nil
+	}
+	return io.NewSectionReader(f, from, end-from)
 }
 
 // pipe takes a named pipe or a device, which is opened once and read from the front.
@@ -240,12 +265,11 @@ func (o *opener) pipe(path string, info fs.FileInfo) {
 		r = &pipeReader{file: f, until: time.Now().Add(pipePatience)}
 		hint = "nobody writes into this pipe"
 	}
-	o.stream(&Input{Name: path, info: info, stream: &openStream{Reader: bufio.NewReaderSize(r, windowSizeMin), file: f}}, hint)
+	o.stream(&Input{Name: path, Size: -1, info: info, stream: &openStream{Reader: bufio.NewReaderSize(r, windowSizeMin), file: f}}, hint)
 }
 
 // stream takes an input that is open already. hint is for one that has nothing in it.
 func (o *opener) stream(in *Input, hint string) {
-	in.Size = -1
 	k, err := in.stream.recognise()
 	if err == nil && k.compression != "" {
 		in.stream = in.stream.expanded(k.compression)
@@ -269,10 +293,10 @@ func (o *opener) stream(in *Input, hint string) {
 // openStream is an input that stays open between Open and Read.
 type openStream struct {
 	*bufio.Reader
-	expander *expander // between the file and the Reader; nil where the input is not compressed
-	file     *os.File  // nil where stdin is not a file
-	shared   bool      // belongs to the caller: not ours to close
-	whole    bool      // a regular file without compression: it can be read from anywhere
+	expander *expander   // between the file and the Reader; nil where the input is not compressed
+	file     *os.File    // nil where stdin is not a file
+	shared   bool        // belongs to the caller: not ours to close
+	at       io.ReaderAt // from where the input begins; nil where it cannot be read from anywhere, or is compressed
 }
 
 // expanded returns the stream decompressed.

@@ -154,13 +154,13 @@ func TestPartsThatBeginAnywhere(t *testing.T) {
 	for range 50 {
 		x := in.begin(Options{})
 		at := places(rng, len(data), 6)
-		first := x.source.fork(x.from.file, x.stream.offset(), x.stream.size)
+		first := x.source.fork(x.from.at, x.stream.offset(), x.stream.size)
 		for i := 0; i+1 < len(at); i += 2 {
 			r := ranged{at[i], at[i+1], int64(len(data))}
 			if i+3 < len(at) {
 				r.end = at[i+3]
 			}
-			x.parts = append(x.parts, &filePart{ranged: r, source: first.fork(x.from.file, r.prefix, int64(len(data))), gatherer: x.gatherer.fork()})
+			x.parts = append(x.parts, &filePart{ranged: r, source: first.fork(x.from.at, r.prefix, int64(len(data))), gatherer: x.gatherer.fork()})
 		}
 		got, _, _ := sideBySide(x)
 		same(t, fmt.Sprint("parts at ", at), want, got)

@@ -50,7 +50,9 @@ func shareOf(inputs []*Input, workers int) int64 {
 }
 
 // isStream reports whether an input can only be read from its beginning on.
-func (in *Input) isStream() bool { return in.Compression != "" || in.stream != nil }
+func (in *Input) isStream() bool {
+	return in.Compression != "" || in.stream != nil && in.stream.at == nil
+}
 
 // places returns where an input may be cut into parts of that many bytes or less.
 func (in *Input) places(share int64) (near []int64) {
@@ -109,10 +111,10 @@ func (p *Plan) Captures() []*Capture {
 
 // divide prepares parts of a file that begin near the places given.
 func (x *reading) divide(near []int64, spare *Pool) {
-	if x.source == nil || x.from == nil || !x.from.whole || len(x.options.Exports) > 0 {
+	if x.source == nil || x.from == nil || x.from.at == nil || len(x.options.Exports) > 0 {
 		return
 	}
-	file, size := x.from.file, x.stream.size
+	file, size := x.from.at, x.stream.size
 	first := x.source.fork(file, x.stream.offset(), size)
 	var f Frame
 	if first.Next(&f) != nil || len(first.state().damages) > 0 {

@@ -56,7 +56,7 @@ func (in *Input) open() (*openStream, error) {
 		f.Close()
 		return nil, errors.New("another file than the one that was opened is there now")
 	}
-	s := &openStream{Reader: bufio.NewReaderSize(io.LimitReader(f, in.Size), smallestBuffer), file: f, whole: in.Compression == ""}
+	s := &openStream{Reader: bufio.NewReaderSize(io.LimitReader(f, in.Size), smallestBuffer), file: f, at: f}
 	if in.Compression != "" {
 		s = s.expanded(in.Compression)
 	}
@@ -68,8 +68,8 @@ const smallestBuffer = 16
 
 // reader returns what the window reads: without the buffer in front of it where the file can be read from anywhere.
 func (s *openStream) reader(size int64) io.Reader {
-	if s.whole {
-		return io.NewSectionReader(s.file, 0, size)
+	if s.at != nil {
+		return io.NewSectionReader(s.at, 0, size)
 	}
 	return s
 }
@@ -180,7 +180,7 @@ func (x *reading) join(ctx context.Context) {
 		}
 		if p.taken = x.fits(p); p.taken {
 			x.gatherer.join(p, x.source.packets())
-			x.source.resume(p.source, x.from.file, p.stopped)
+			x.source.resume(p.source, x.from.at, p.stopped)
 		}
 		x.parts[i] = nil
 		x.run(ctx, x.end(i+1))

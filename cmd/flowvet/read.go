@@ -138,12 +138,15 @@ func each(n, workers int, f func(int)) {
 }
 
 // patientStdin returns standard input as a reader that an interrupt ends: reading a pipe that stays silent cannot be
-// cancelled otherwise.
+// cancelled otherwise. A file is never silent, and capture may read it as any other.
 func (p *program) patientStdin() io.Reader {
 	if p.stdin == nil {
 		return nil
 	}
 	if f, ok := p.stdin.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return f
+		}
 		capture.WidenPipe(f)
 	}
 	return &interruptibleReader{done: p.ctx.Done(), from: p.stdin}
