@@ -2,11 +2,11 @@ package match
 
 import (
 	"cmp"
-	"maps"
 	"net/netip"
 	"slices"
 
 	"flowvet/catalog"
+	"flowvet/numbering"
 )
 
 // AdviceKind says where what would settle findings is written.
@@ -48,10 +48,9 @@ func (r *Result) advise(g *Grounds, fs []*conv) {
 	if len(open) < worthAdvice {
 		return
 	}
-	rest := r.adviseCatalogue(g, open)
-	rest = r.adviseInventory(rest)
-	if len(rest) > 0 && len(r.Advice) > 0 {
-		r.Advice = append(r.Advice, Advice{Kind: DecideEach, Findings: len(rest)})
+	rest := r.adviseInventory(r.adviseCatalogue(g, open))
+	if rest > 0 && len(r.Advice) > 0 {
+		r.Advice = append(r.Advice, Advice{Kind: DecideEach, Findings: rest})
 	}
 }
 
@@ -126,34 +125,47 @@ func (c *conv) asQuestion() Question {
 	return Question{From: c.Initiator, To: to, Proto: c.Proto, Port: c.Port, Cast: c.Verdict == GroupCast || c.Basis == BasisCast}
 }
 
-// adviseInventory names the addresses whose role would settle most, and returns what it would not.
-func (r *Result) adviseInventory(open []*conv) (rest []*conv) {
-	entries := map[netip.Addr]*Advice{}
-	for _, f := range open {
+// settled counts the findings that the role of one address would settle.
+type settled struct {
+	first    uint32 // of them, by place
+	findings uint32
+}
+
+// adviseInventory names the addresses whose role would settle most, and returns how many findings they would not.
+func (r *Result) adviseInventory(open []*conv) (rest int) {
+	addresses := numbering.Addresses{Hash: numbering.NewHash()} // where somebody scans, a million have one finding each
+	var entries []settled                                       // by number
+	for i, f := range open {
 		if !f.wantsRole() {
 			continue
 		}
-		addr, role := f.supposed()
-		if entries[addr] == nil {
-			entries[addr] = &Advice{Kind: WriteInventory, Addr: addr, Role: role}
-		}
-		entries[addr].Findings++
-	}
-	best := slices.SortedFunc(maps.Values(entries), func(a, b *Advice) int {
-		return cmp.Or(-cmp.Compare(a.Findings, b.Findings), a.Addr.Compare(b.Addr))
-	})
-	named := map[netip.Addr]bool{}
-	for _, a := range best[:min(len(best), maxEntries)] {
-		if a.Findings >= worthAnEntry {
-			r.Advice = append(r.Advice, *a)
-			named[a.Addr] = true
-		}
-	}
-	return keepOnly(open, func(f *conv) bool {
-		if !f.wantsRole() {
-			return true
-		}
 		addr, _ := f.supposed()
-		return !named[addr]
-	})
+		n, fresh := addresses.Add(addr)
+		if fresh {
+			entries = numbering.Push(entries, settled{first: uint32(i)})
+		}
+		entries[n].findings++
+	}
+	rest = len(open)
+	for _, a := range settlingMost(open, entries) {
+		r.Advice = append(r.Advice, a)
+		rest -= a.Findings
+	}
+	return rest
+}
+
+// settlingMost returns the entries of the inventory that are worth their line, and settle most.
+func settlingMost(open []*conv, entries []settled) (best []Advice) {
+	for _, e := range entries {
+		if e.findings < worthAnEntry || len(best) == maxEntries && int(e.findings) < best[maxEntries-1].Findings {
+			continue
+		}
+		addr, role := open[e.first].supposed()
+		best = append(best, Advice{Kind: WriteInventory, Addr: addr, Role: role, Findings: int(e.findings)})
+		slices.SortFunc(best, func(a, b Advice) int {
+			return cmp.Or(-cmp.Compare(a.Findings, b.Findings), a.Addr.Compare(b.Addr))
+		})
+		best = best[:min(len(best), maxEntries)]
+	}
+	return best
 }
