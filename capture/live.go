@@ -111,6 +111,7 @@ type Counters struct {
 	KernelDropped    uint64 // of them, packets for which the ring had no room
 	InterfaceDropped uint64 // packets that the interface lost before
 	Taken            uint64 // packets read from the ring
+	Flows            int    // told apart, at least: of those before the last Snapshot and those since, the more
 	Link             LinkState
 	History          []Second // the last MaxHistory seconds, oldest first
 	Gaps             []Gap    // oldest first; the last one may last still
@@ -143,7 +144,8 @@ type Live struct {
 
 	snapshots sync.Mutex // of what follows
 	whole     part
-	folded    time.Time // when idle flows were joined
+	flows     atomic.Int64 // of whole
+	folded    time.Time    // when idle flows were joined
 }
 
 // OpenLive opens the interface: when it returns, frames are being captured, and what Run needs is open. The rights it took
@@ -219,6 +221,7 @@ func (l *Live) Snapshot() *Capture {
 	}
 	l.whole.table.settle()
 	l.foldIdle(time.Now())
+	l.flows.Store(int64(l.whole.table.Len()))
 	c := &Capture{
 		Name: l.opt.Interface, Format: FormatLive, Table: l.whole.table,
 		Digest: l.whole.digest, Sample: l.whole.sampler.sample(),
@@ -257,6 +260,11 @@ func (l *Live) describe(c *Capture) {
 // Counters returns what was counted by the last second.
 func (l *Live) Counters() Counters {
 	n, _ := l.monitor.counters()
+	since := int64(0)
+	for _, r := range l.readers {
+		since += r.flows.Load()
+	}
+	n.Flows = int(max(l.flows.Load(), since))
 	return n
 }
 
@@ -311,7 +319,8 @@ type reader struct {
 
 	gathering sync.Mutex // held for a block of frames
 	gather    *gatherer
-	digested  uint64 // the digest that was handed over
+	flows     atomic.Int64 // of gather
+	digested  uint64       // the digest that was handed over
 }
 
 func newReader(l *Live, s *socket) *reader {
@@ -430,6 +439,7 @@ func (r *reader) take(frames []Frame) {
 	}
 	r.gathering.Lock()
 	r.gather.takeBlock(frames)
+	r.flows.Store(int64(r.gather.table.records.len())) // without those it has still to look up
 	r.gathering.Unlock()
 	r.read.Add(uint64(len(frames)))
 }
@@ -445,5 +455,6 @@ func (r *reader) handOver() part {
 	g.table = &Table{MaxFlows: old.MaxFlows, Keep: old.Keep, Segments: old.Segments}
 	g.table.index.reserve(uint32(old.Len())) // as many are to be expected again
 	g.sampler.least = nil
+	r.flows.Store(0)
 	return p
 }

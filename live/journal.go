@@ -21,6 +21,7 @@ type Journal struct {
 	news     int       // told of since newsAt
 	newsAt   time.Time
 	withheld int // news that were not told one by one
+	full     bool
 }
 
 const (
@@ -32,15 +33,19 @@ const (
 // Judged implements Watcher.
 func (j *Journal) Judged(now *Judgement) {
 	for i := range now.News {
-		j.tell(now.At, &now.News[i])
+		j.tell(now.Standing.At, &now.News[i])
+	}
+	if now.Untold > 0 && !j.full {
+		j.full = true
+		j.Log.Warn("too many undocumented conversations to tell of: further ones are in the report only", "told", MaxNews)
 	}
 	if now.Cause == "" {
 		return
 	}
 	s := now.Standing
-	j.Log.Info("report", "cause", string(now.Cause), "status", now.Result.Status, "met", s.Met, "wanted", s.Wanted,
+	j.Log.Info("report", "cause", string(now.Cause), "status", s.Status, "met", s.Met, "wanted", s.Wanted,
 		"undocumented", s.Counts.Undocumented, "absent", s.Counts.Absent, "unjudged", s.Counts.CouldNotJudge+s.Counts.Indeterminate,
-		"packets", now.Result.Stats.Read, "took", now.Took.Round(time.Millisecond))
+		"packets", s.Packets, "took", s.Took.Round(time.Millisecond))
 }
 
 // tell logs one piece of news, unless there were many just now.

@@ -1,8 +1,10 @@
 package live
 
 import (
+	"net/netip"
 	"time"
 
+	"flowvet/capture"
 	"flowvet/match"
 )
 
@@ -37,57 +39,72 @@ const settling = time.Second
 
 // newsroom tells what is new. The zero value knows nothing yet.
 type newsroom struct {
-	returns time.Duration    // the silence after which a conversation is news again; 0: never
-	told    map[string]int64 // undocumented conversations: when their last packet was, nanoseconds
-	lost    map[string]bool  // heartbeats
-	untold  int              // conversations beyond MaxNews
+	returns time.Duration      // the silence after which a conversation is news again; 0: never
+	told    map[identity]int64 // undocumented conversations: when their last packet was, nanoseconds
+	lost    map[identity]bool  // heartbeats
 }
 
-// read returns what is new in a judgement. last says that no further one comes; blind that the capture sees nothing now, so
-// that silence means nothing.
-func (n *newsroom) read(j *Judgement, last, blind bool) []News {
-	if n.told == nil {
-		n.told, n.lost = map[string]int64{}, map[string]bool{}
+// identity tells conversations apart as their ids do, for a tenth of the time: a million of them are asked for at each judgement.
+type identity struct {
+	initiator, responder netip.Addr // no responder: groups
+	segment              capture.Segment
+	proto                capture.Proto
+	port                 uint16
+}
+
+func identityOf(c *match.Conversation) identity {
+	i := identity{c.Initiator, c.Responder, c.Segment, c.Proto, c.Port}
+	if len(c.Groups) > 0 {
+		i.responder = netip.Addr{}
 	}
-	news := n.undocumented(j.Result, last)
+	return i
+}
+
+// read returns what is new in a judgement, and how many conversations are not told of. last says that no further one comes; blind that the capture sees nothing now, so
+// that silence means nothing.
+func (n *newsroom) read(j *Judgement, last, blind bool) (news []News, untold int) {
+	if n.told == nil {
+		n.told, n.lost = map[identity]int64{}, map[identity]bool{}
+	}
+	news, untold = n.undocumented(j.Result, last)
 	if blind {
-		return news
+		return news, untold
 	}
 	for i := range j.Standing.Heartbeats {
 		h := &j.Standing.Heartbeats[i]
-		lost := h.Lost()
-		if lost == n.lost[h.Finding.ID()] {
+		lost, id := h.Lost(), identityOf(&h.Finding.Conversation)
+		if lost == n.lost[id] {
 			continue
 		}
 		kind := HeartbeatBack
 		if lost {
 			kind = HeartbeatLost
-			n.lost[h.Finding.ID()] = true
+			n.lost[id] = true
 		} else {
-			delete(n.lost, h.Finding.ID())
+			delete(n.lost, id)
 		}
 		news = append(news, News{kind, h.Finding, h.Since})
 	}
-	return news
+	return news, untold
 }
 
-// undocumented returns the conversations that are new, in report order. A scan's members are told of one by one: MaxNews and
-// whoever tells them bound how many.
-func (n *newsroom) undocumented(r *match.Result, last bool) (news []News) {
-	n.untold = 0
+// undocumented returns the conversations that are new, in report order, and how many are beyond MaxNews. A scan's members are told
+// of one by one: MaxNews and whoever tells them bound how many.
+func (n *newsroom) undocumented(r *match.Result, last bool) (news []News, untold int) {
 	for i, f := range r.Findings.In(match.Undocumented) {
 		if f.Disposition.Excepted() || !last && r.Last-f.First < int64(settling) {
 			continue
 		}
-		before, known := n.told[f.ID()]
+		id := identityOf(&f.Conversation)
+		before, known := n.told[id]
 		if !known && len(n.told) >= MaxNews {
-			n.untold++
+			untold++
 			continue
 		}
 		if !known || n.returns > 0 && f.Last-before >= int64(n.returns) {
 			news = append(news, News{Kind: NewUndocumented, Finding: r.Findings.At(i)})
 		}
-		n.told[f.ID()] = f.Last
+		n.told[id] = f.Last
 	}
-	return news
+	return news, untold
 }

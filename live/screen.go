@@ -85,8 +85,11 @@ const (
 	shownHeartbeats = 4
 )
 
+// worthSaying is how old the judgement that is shown must be for its age to be shown too: judging comes every second else.
+const worthSaying = 3 * time.Second
+
 // cockpit returns the block: what is captured, what is met and what is waited for, what is undocumented, the heartbeats that
-// have been silent longest.
+// have been silent longest, and how old all that is.
 func cockpit(s *Status, width, height int) []string {
 	lines := []string{captured(s)}
 	if s.Trouble != nil {
@@ -95,14 +98,16 @@ func cockpit(s *Status, width, height int) []string {
 	if s.Last == nil {
 		return fitted(append(lines, "nothing judged yet"), width, height)
 	}
-	standing := s.Last.Standing
-	lines = append(lines, waiting(standing)...)
-	if n := standing.Counts.Undocumented; n > 0 {
+	lines = append(lines, waiting(s.Last)...)
+	if n := s.Last.Counts.Undocumented; n > 0 {
 		lines = append(lines, fmt.Sprintf("%d undocumented", n))
 	}
 	aged := s.Now.Sub(s.Last.At)
-	for i := range min(len(standing.Heartbeats), shownHeartbeats) {
-		lines = append(lines, pulseLine(&standing.Heartbeats[i], aged))
+	for i := range min(len(s.Last.Heartbeats), shownHeartbeats) {
+		lines = append(lines, pulseLine(&s.Last.Heartbeats[i], aged))
+	}
+	if aged >= worthSaying {
+		lines = append(lines, fmt.Sprintf("judged %v ago, which took %v", aged.Round(time.Second), s.Last.Took.Round(10*time.Millisecond)))
 	}
 	return fitted(lines, width, height)
 }

@@ -34,7 +34,7 @@ type Session struct {
 	// Publish writes a report, from a goroutine of the session's, never two at a time. What could not be written is tried
 	// again after the next judgement.
 	Publish func(*Judgement) error
-	// Checkpoint, if not nil, keeps what was captured so far, before each judgement, in the same goroutine.
+	// Checkpoint, if not nil, keeps what was captured so far, in the same goroutine: at its own pace, and before the last judgement.
 	Checkpoint func([]*capture.Capture) error
 	Watchers   []Watcher
 	Realert    time.Duration // the silence after which an undocumented conversation is news again; 0: never
@@ -42,10 +42,12 @@ type Session struct {
 
 	status  Status
 	looking bool
-	looked  chan look
-	due     Cause     // of the publication that is due; "" for none
-	next    time.Time // of the next publication
-	again   time.Time // of the next judgement
+	looked  chan *look
+	last    *Judgement // for a publication that is due before anything came
+	due     Cause      // of the publication that is due; "" for none
+	next    time.Time  // of the next publication
+	judging pace
+	keeping pace
 	news    newsroom
 	reason  string // why the session ends; "" while it goes on
 }
@@ -66,23 +68,25 @@ type Watcher interface {
 	Tick(*Status)
 }
 
-// Judgement is what came out of one look at the capture. Nobody changes it.
+// Judgement is what came out of one look at the capture. Nobody changes it. Watchers must not keep it, nor findings of it: all
+// of it is let go before the next one is made.
 type Judgement struct {
 	Cause    Cause // why it is published; empty for one that is not
-	At       time.Time
-	Took     time.Duration
 	Result   *match.Result
-	Captures []*capture.Capture // valid until the next judgement begins
+	Captures []*capture.Capture // valid until the next snapshot
 	Standing *Standing
-	Flows    int    // told apart
 	News     []News // against the judgement before
+	Untold   int    // undocumented conversations that are no news since MaxNews others are
+
+	reloads int   // of its grounds
+	sight   sight // it rests on
 }
 
 // Status is how a session stands. It is valid during the call that hands it over.
 type Status struct {
 	Started, Now  time.Time
 	Counters      capture.Counters
-	Last          *Judgement // nil before the first
+	Last          *Standing // nil before the first judgement
 	Published     int
 	LastPublished time.Time // zero: never
 	Missed        int       // publications that were due and never written: later ones say all that they would have
@@ -101,24 +105,8 @@ const (
 	CauseEnd      Cause = "end"
 )
 
-// look is what the judging goroutine hands back.
-type look struct {
-	judgement  *Judgement
-	err        error // of the judgement
-	published  Cause // what was tried
-	trouble    error // of its publication
-	checkpoint error
-	fault      string // a panic
-}
-
-// The pace of a session.
-const (
-	pulse = time.Second // of ticks, and the least time between judgements
-	share = 10          // judging takes at most this part of the time
-)
-
 // Run captures and judges until the context is done, the source ends, or the session stops by itself. It returns the last
-// judgement; the error says what the source failed of, or why nothing could be judged.
+// judgement; the error says what the source failed of, or why nothing could be judged, which returns no judgement.
 func (s *Session) Run(ctx context.Context) (*Judgement, error) {
 	capturing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -155,10 +143,14 @@ func (s *Session) Run(ctx context.Context) (*Judgement, error) {
 // begin sets the clocks.
 func (s *Session) begin() {
 	now := time.Now()
-	s.looked = make(chan look, 1)
+	s.looked = make(chan *look, 1)
 	s.news.returns = s.Realert
 	s.status.Started, s.status.Now = now, now
-	s.again = now.Add(pulse)
+	s.judging = pace{ended: now, perFlow: perFlow, patience: patience}
+	if s.Stop.UntilMet { // somebody waits for what it says
+		s.judging.patience = 0
+	}
+	s.keeping = pace{ended: now}
 	s.next = now.Add(s.Interval)
 }
 
@@ -168,17 +160,14 @@ func (s *Session) end(lost error) (*Judgement, error) {
 	if s.looking {
 		s.take(<-s.looked)
 	}
-	s.look()
+	s.look(true)
 	l := <-s.looked
 	s.take(l)
 	s.status.Counters = s.Source.Counters()
 	for _, w := range s.Watchers {
 		w.Tick(&s.status)
 	}
-	if l.err != nil {
-		return s.status.Last, errors.Join(lost, l.err)
-	}
-	return s.status.Last, lost
+	return l.judgement, errors.Join(lost, l.err)
 }
 
 // Unwritten says, in words, which publications failed for good; empty: none. It is valid after Run.
@@ -205,13 +194,13 @@ func (s *Session) tick() {
 			s.next = s.status.Now.Add(s.Interval)
 		}
 	}
-	if !s.status.Now.Before(s.again) || s.due != "" && s.status.Trouble == nil {
-		s.look()
+	s.stopByItself()
+	if s.reason == "" {
+		s.look(s.judging.due(s.status.Now, s.status.Counters.Flows) || s.due != "" && s.status.Trouble == nil)
 	}
 	for _, w := range s.Watchers {
 		w.Tick(&s.status)
 	}
-	s.stopByItself()
 }
 
 // stopByItself ends the session when its time has come.
@@ -219,7 +208,7 @@ func (s *Session) stopByItself() {
 	ran := s.status.Now.Sub(s.status.Started)
 	last := s.status.Last
 	switch {
-	case s.Stop.UntilMet && last != nil && last.Standing.AllMet():
+	case s.Stop.UntilMet && last != nil && last.AllMet():
 		s.reason = "all expectations are met"
 	case s.Stop.Duration > 0 && ran >= s.Stop.Duration:
 		s.reason = fmt.Sprintf("%v are over", s.Stop.Duration)
@@ -235,7 +224,7 @@ func (s *Session) obey(o Order) {
 	switch o {
 	case ReportNow:
 		s.owe(CauseAsked)
-		s.look()
+		s.look(true)
 	case Reload:
 		s.reload()
 	}
@@ -253,7 +242,8 @@ func (s *Session) reload() {
 	grounds.Warnings = s.Grounds.Warnings
 	s.Grounds = grounds
 	s.Log.Info("reloaded", "catalogue", grounds.Catalog.Sources[0].SHA256)
-	s.again = s.status.Now
+	s.last = nil
+	s.judging.hurry()
 }
 
 // owe notes that a publication is due. One that was due and could not be written is missed for good: the new one says all
@@ -267,26 +257,30 @@ func (s *Session) owe(why Cause) {
 	}
 }
 
-// look starts a judgement, if none is under way.
-func (s *Session) look() {
-	if s.looking {
+// look takes a look if none is under way: to judge, to keep a checkpoint where that is due, or both.
+func (s *Session) look(judge bool) {
+	keep := s.Checkpoint != nil && (s.due == CauseEnd || s.keeping.due(s.status.Now, 0))
+	if s.looking || !judge && !keep {
 		return
 	}
 	s.looking = true
-	go func(grounds match.Grounds, due Cause) {
-		var l look
+	l := &look{grounds: s.Grounds, reloads: s.status.Reloads, keep: keep, judge: judge, due: s.due}
+	if judge {
+		l.last, s.last = s.last, nil
+	}
+	go func() {
 		defer func() {
 			if fault := recover(); fault != nil {
 				l.fault = describe(fault)
 			}
 			s.looked <- l
 		}()
-		s.judge(&l, grounds, due)
-	}(s.Grounds, s.due)
+		l.run(s)
+	}()
 }
 
 // take notes what came out of a look.
-func (s *Session) take(l look) {
+func (s *Session) take(l *look) {
 	s.looking = false
 	if l.fault != "" {
 		panic(l.fault)
@@ -295,27 +289,44 @@ func (s *Session) take(l look) {
 	if l.checkpoint != nil {
 		s.Log.Warn("checkpoint not written: capturing goes on", "error", l.checkpoint)
 	}
+	if l.keep {
+		s.keeping.done(s.status.Now, l.kept)
+	}
+	if l.judge {
+		s.judging.done(s.status.Now, l.took)
+		s.judged(l)
+	}
+	if l.reloads != s.status.Reloads { // it rests on what was loaded before
+		s.judging.hurry()
+	}
+	if s.due != "" && s.status.Trouble == nil && l.err == nil { // asked for while it judged
+		s.look(true)
+	}
+}
+
+// judged notes a judgement, and tells of it.
+func (s *Session) judged(l *look) {
 	if l.err != nil {
 		s.Log.Error("not judged", "error", l.err)
-		s.again = s.status.Now.Add(pulse)
 		return
 	}
-	s.status.Last = l.judgement
-	s.again = s.status.Now.Add(max(pulse, (share-1)*l.judgement.Took))
+	j := l.judgement
+	s.judging.learn(j.Standing.Took, j.Standing.Flows)
 	s.settle(l)
-	l.judgement.News = s.news.read(l.judgement, s.reason != "", s.status.Counters.Link != capture.LinkUp)
+	j.News, j.Untold = s.news.read(j, l.due == CauseEnd, s.status.Counters.Link != capture.LinkUp)
 	for _, w := range s.Watchers {
-		w.Judged(l.judgement)
+		w.Judged(j)
 	}
-	if s.due != "" && s.status.Trouble == nil { // asked for while it judged
-		s.look()
+	s.status.Last = j.Standing
+	if j.reloads == s.status.Reloads {
+		s.last = j
 	}
 }
 
 // settle notes what became of the publication that was due.
-func (s *Session) settle(l look) {
+func (s *Session) settle(l *look) {
 	switch {
-	case l.published == "":
+	case l.due == "":
 	case l.trouble != nil:
 		if s.status.Trouble == nil {
 			s.Log.Error("report not written: capturing goes on, and it is tried again", "error", l.trouble)
@@ -328,7 +339,7 @@ func (s *Session) settle(l look) {
 		s.status.Trouble = nil
 		s.status.Published++
 		s.status.LastPublished = s.status.Now
-		if s.due == l.published {
+		if s.due == l.due {
 			s.due = ""
 		}
 	}

@@ -9,13 +9,24 @@ import (
 	"flowvet/report"
 )
 
-// Standing is a judgement in the words of somebody who waits for it.
+// Standing is what a judgement comes to, in the words of somebody who waits for it. It is small however much was judged, but for
+// the heartbeats.
 type Standing struct {
-	Met, Wanted  int      // required expectations inside the view
-	Waiting      []string // those that are not met, a line each
-	Undocumented []string // open undocumented conversations, a line each
-	Heartbeats   []Heartbeat
-	Counts       match.Counts
+	At   time.Time     // when the judgement began: it knows of what came before
+	Took time.Duration // without its publication
+
+	Met, Wanted int      // required expectations inside the view
+	Waiting     []string // those that are not met, a line each
+	Heartbeats  []Heartbeat
+
+	Status        int    // the exit status that the run would have
+	Packets       uint64 // judged
+	Bytes         uint64 // of these, on the wire
+	Flows         int    // told apart
+	Folded        uint64 // flows that the table had no room for
+	Counts        match.Counts
+	Conversations [match.UnlistedPort + 1]int  // by match.Verdict
+	Expectations  [match.NotObservable + 1]int // by match.ExpectationVerdict
 }
 
 // Heartbeat is a conversation that a periodic row documents.
@@ -33,15 +44,18 @@ func (h *Heartbeat) Lost() bool { return h.Since > silentPeriods*h.Period }
 
 // standing sums a result up.
 func standing(r *match.Result) *Standing {
-	s := &Standing{Counts: r.Counts}
+	s := &Standing{
+		Status: r.Status, Counts: r.Counts, Packets: r.Stats.Read, Bytes: r.Stats.Bytes, Folded: r.Stats.FoldedFlows,
+	}
 	for i := range r.Expectations {
+		s.Expectations[r.Expectations[i].Verdict]++
 		s.expect(r, &r.Expectations[i])
 	}
-	for i, f := range r.Findings.All() {
-		switch {
-		case f.Bucket() == match.Undocumented && !f.Disposition.Excepted():
-			s.Undocumented = append(s.Undocumented, report.FindingLine(f))
-		case f.Bucket() == match.Documented && len(f.Rows) > 0 && f.Rows[0].Period > 0 && f.Last > 0:
+	for i := range r.Findings.Len() {
+		s.Conversations[r.Findings.Verdict(i)]++
+	}
+	for i, f := range r.Findings.In(match.Documented) {
+		if len(f.Rows) > 0 && f.Rows[0].Period > 0 && f.Last > 0 {
 			s.Heartbeats = append(s.Heartbeats, Heartbeat{r.Findings.At(i), f.Rows[0].Period, time.Duration(r.Last - f.Last)})
 		}
 	}

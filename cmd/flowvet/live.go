@@ -27,6 +27,9 @@ On a terminal it shows what was met and what it still waits for, what is undocum
 elsewhere it logs. The report comes at the end: of an interrupt, of --autostop, of --until-met. SIGUSR1 prints one at once.
 SIGHUP loads catalogue, inventory and exceptions anew; where they cannot be used, the old ones stay.
 
+It judges every second, or as often as a tenth of the time allows: of a million conversations every half a minute, and alerts
+come that much later. The cockpit says how old its judgement is, --metrics too. A report is always of everything that came.
+
 Examples:
   flowvet live -D
       which interfaces are there?

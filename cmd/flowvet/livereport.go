@@ -31,7 +31,7 @@ type publisher struct {
 func (w *publisher) publish(j *live.Judgement) error {
 	var errs []error
 	if w.archive != nil {
-		_, err := w.archive.Add(j.At, w.files(j))
+		_, err := w.archive.Add(j.Standing.At, w.files(j))
 		errs = append(errs, err)
 	}
 	result := w.flags.check.output.hide(j.Result, w.sinks)

@@ -136,7 +136,7 @@ func (d *Desk) Close() {
 func about(j *live.Judgement, n *live.News) *Alert {
 	f := n.Finding
 	a := &Alert{
-		Schema: Schema, Time: j.At.UTC(), Kind: n.Kind.String(), Level: f.Level.String(), ID: f.ID(), Verdict: f.Verdict.String(),
+		Schema: Schema, Time: j.Standing.At.UTC(), Kind: n.Kind.String(), Level: f.Level.String(), ID: f.ID(), Verdict: f.Verdict.String(),
 		Initiator: f.Initiator.String(), Responder: f.Responder.String(), Transport: f.Proto.String(), Port: f.Port,
 		Text: "undocumented: " + report.FindingLine(f),
 	}

@@ -40,7 +40,7 @@ func telnet() *match.Finding {
 
 // judged is a judgement with that much news.
 func judged(kinds ...live.NewsKind) *live.Judgement {
-	j := &live.Judgement{At: time.Date(2015, 10, 21, 10, 0, 0, 0, time.UTC)}
+	j := &live.Judgement{Standing: &live.Standing{At: time.Date(2015, 10, 21, 10, 0, 0, 0, time.UTC)}}
 	for _, k := range kinds {
 		j.News = append(j.News, live.News{Kind: k, Finding: telnet(), Since: 40 * time.Second})
 	}
@@ -136,7 +136,7 @@ func TestASlowReceiverHoldsNobodyUp(t *testing.T) {
 		began := time.Now()
 		for range 40 {
 			j := judged(slices.Repeat([]live.NewsKind{live.NewUndocumented}, 20)...)
-			j.At = time.Now()
+			j.Standing.At = time.Now()
 			d.Judged(j)
 			time.Sleep(time.Second)
 		}

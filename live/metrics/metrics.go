@@ -132,39 +132,30 @@ func (p *Page) render(s *live.Status) []byte {
 }
 
 // judgement writes the figures of the last judgement.
-func (b *page) judgement(j *live.Judgement) {
-	r := j.Result
-	b.one("bytes_total", "counter", "Bytes on the wire of the packets judged.", float64(r.Stats.Bytes))
-	b.one("judged_packets_total", "counter", "Packets that the last judgement is about.", float64(r.Stats.Read))
-	b.one("flows", "gauge", "Flows told apart.", float64(j.Flows))
-	b.one("folded_flows_total", "counter", "Flows that the table had no room for.", float64(r.Stats.FoldedFlows))
-	b.one("judgement_seconds", "gauge", "How long the last judgement took.", j.Took.Seconds())
-	b.one("judgement_time_seconds", "gauge", "When the last judgement was made, in seconds since 1970.", seconds(j.At))
-	b.one("status", "gauge", "The exit status that the run would have by the last judgement.", float64(r.Status))
+func (b *page) judgement(at *live.Standing) {
+	b.one("bytes_total", "counter", "Bytes on the wire of the packets judged.", float64(at.Bytes))
+	b.one("judged_packets_total", "counter", "Packets that the last judgement is about.", float64(at.Packets))
+	b.one("flows", "gauge", "Flows told apart.", float64(at.Flows))
+	b.one("folded_flows_total", "counter", "Flows that the table had no room for.", float64(at.Folded))
+	b.one("judgement_seconds", "gauge", "How long the last judgement took.", at.Took.Seconds())
+	b.one("judgement_time_seconds", "gauge", "When the last judgement was made, in seconds since 1970.", seconds(at.At))
+	b.one("status", "gauge", "The exit status that the run would have by the last judgement.", float64(at.Status))
 
-	conversations := map[match.Verdict]int{}
-	for i := range r.Findings.Len() {
-		conversations[r.Findings.Verdict(i)]++
-	}
 	b.family("conversations", "gauge", "Conversations, by verdict.")
 	for v := match.VerdictDocumented; v <= match.UnlistedPort; v++ {
-		b.sample("conversations", float64(conversations[v]), "verdict", v.String(), "bucket", v.Bucket().String())
-	}
-	expectations := map[match.ExpectationVerdict]int{}
-	for i := range r.Expectations {
-		expectations[r.Expectations[i].Verdict]++
+		b.sample("conversations", float64(at.Conversations[v]), "verdict", v.String(), "bucket", v.Bucket().String())
 	}
 	b.family("expectations", "gauge", "Expectations, by verdict.")
 	for v := match.NotApplicable; v <= match.NotObservable; v++ {
-		b.sample("expectations", float64(expectations[v]), "verdict", v.String(), "bucket", v.Bucket().String())
+		b.sample("expectations", float64(at.Expectations[v]), "verdict", v.String(), "bucket", v.Bucket().String())
 	}
 	lost := 0
-	for i := range j.Standing.Heartbeats {
-		if j.Standing.Heartbeats[i].Lost() {
+	for i := range at.Heartbeats {
+		if at.Heartbeats[i].Lost() {
 			lost++
 		}
 	}
-	b.one("heartbeats", "gauge", "Heartbeats that were seen.", float64(len(j.Standing.Heartbeats)))
+	b.one("heartbeats", "gauge", "Heartbeats that were seen.", float64(len(at.Heartbeats)))
 	b.one("heartbeats_lost", "gauge", "Of these, how many are silent for more than three periods.", float64(lost))
 }
 

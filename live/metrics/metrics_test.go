@@ -21,9 +21,9 @@ func status() *live.Status {
 	return &live.Status{
 		Started: time.Unix(1445421600, 0), Now: time.Now(),
 		Counters: capture.Counters{Taken: 1401, KernelDropped: 1},
-		Last: &live.Judgement{
-			At: time.Unix(1445421780, 0), Took: 20 * time.Millisecond, Standing: &live.Standing{},
-			Result: &match.Result{Findings: match.FindingsOf(&match.Finding{Verdict: match.UnlistedPort}), Status: 1},
+		Last: &live.Standing{
+			At: time.Unix(1445421780, 0), Took: 20 * time.Millisecond, Status: 1,
+			Conversations: [...]int{match.UnlistedPort: 1},
 		},
 		Published: 3, LastPublished: time.Unix(1445421780, 0), Reloads: 2, ReloadsFailed: 1,
 	}

@@ -92,8 +92,7 @@ func status(s *live.Status) string {
 	if s.Trouble != nil {
 		line = "a report cannot be written; " + line
 	}
-	if s.Last != nil {
-		at := s.Last.Standing
+	if at := s.Last; at != nil {
 		line += fmt.Sprintf("; %d of %d met, %d undocumented, %d absent", at.Met, at.Wanted, at.Counts.Undocumented, at.Counts.Absent)
 	}
 	return line
