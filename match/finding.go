@@ -45,42 +45,42 @@ func byInitiator(convs []sorted, n int) [][]sorted {
 	return parts
 }
 
-// reportOrder sorts findings by bucket and level, and else as the conversations are: nearly sorted, they are only sorted where
-// they are not.
+// rank is the place of a finding's bucket and level in a report.
+type rank uint8
+
+// ranks is how many there are.
+const ranks = (int(Documented) + 1) * (int(LevelError) + 1)
+
+// rank returns the rank of a judged conversation.
+func (c *conv) rank() rank { return rank(c.Bucket())*rank(LevelError+1) + rank(LevelError-c.Level) }
+
+// reportOrder puts findings, which are sorted, in the order of their ranks. Only where networks are told apart must they be
+// sorted again: segments come last in a report, and second among conversations.
 func reportOrder(parts [][]sorted) []*conv {
-	var sizes [Documented + 1][LevelError + 1]int
-	n, segments := 0, false
+	var sizes [ranks]int
+	segments := false
 	for _, part := range parts {
 		for _, s := range part {
-			sizes[s.c.Bucket()][LevelError-s.c.Level]++
-			segments = segments || s.c.Segment != 0
-		}
-		n += len(part)
-	}
-	var ranks [Documented + 1][LevelError + 1][]sorted
-	for b := range ranks {
-		for l := range ranks[b] {
-			ranks[b][l] = make([]sorted, 0, sizes[b][l])
+			sizes[s.rank()]++
+			segments = segments || s.segment() != 0
 		}
 	}
+	var next [ranks]int
+	n := 0
+	for r, size := range sizes {
+		next[r] = n
+		n += size
+	}
+	all := make([]*conv, n)
 	for _, part := range parts {
 		for _, s := range part {
-			at := &ranks[s.c.Bucket()][LevelError-s.c.Level]
-			*at = append(*at, s)
+			at := &next[s.rank()]
+			all[*at] = s.c
+			*at++
 		}
 	}
-	all := make([]*conv, 0, n)
-	for _, levels := range ranks {
-		for _, list := range levels {
-			if segments { // which come last in a report, and second among conversations
-				slices.SortFunc(list, func(a, b sorted) int { return compareFindings(a.c, b.c) })
-			} else if !slices.IsSortedFunc(list, sorted.compare) {
-				slices.SortFunc(list, sorted.compare)
-			}
-			for _, s := range list {
-				all = append(all, s.c)
-			}
-		}
+	if segments {
+		slices.SortFunc(all, compareFindings)
 	}
 	return all
 }
@@ -90,12 +90,13 @@ func reportOrder(parts [][]sorted) []*conv {
 // conversations' place: there is never one more than has been judged.
 func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *excepter, out *services) []sorted {
 	failed := &crowd{exceptions: exceptions}
-	in := convs[:0]
+	in, began := convs[:0], 0
 	var last *conv
 	for _, s := range convs {
 		c := s.c
 		if last != nil && !c.sameInitiator(last) {
-			in, failed = failed.close(in)
+			in, failed = failed.close(in, began)
+			began = len(in)
 		}
 		last = c
 		if x.finding(c, window); c.Verdict == OutOfScope && c.Level == LevelNone {
@@ -103,13 +104,14 @@ func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *e
 			continue
 		}
 		l.excuse(c)
+		s.note(c.rank())
 		if (c.Outcome == Refused || c.Outcome == Unanswered) && c.Verdict != GroupCast {
 			failed.add(s)
 			continue
 		}
 		in = append(in, s)
 	}
-	in, _ = failed.close(in)
+	in, _ = failed.close(in, began)
 	return mergeGroups(in)
 }
 

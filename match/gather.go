@@ -32,15 +32,6 @@ type service struct {
 	proto
 }
 
-// pairing is what is known of the flows between two addresses of which not every one is done.
-type pairing struct {
-	a, b    *end
-	first   *conv // the conversation that was there first; the others are in gather.more
-	sighted direction
-	itself  bool // both addresses are one
-	weak    bool // a flow of theirs tells nothing by itself
-}
-
 // openFlow is a flow that the survey did not settle, with the number of its pair.
 type openFlow struct{ flow, pair uint32 }
 
@@ -52,15 +43,16 @@ type gather struct {
 	end        func(int64) int64 // when the capture of a moment ends
 	window     Window
 	open       []openFlow // in the order of the flows' numbers
-	pairs      numbering.Of[numbering.Words]
-	pairings   []pairing // by the pair's number
-	weak       int       // flows that tell nothing by themselves
+	pairs      pairs
+	own        map[uint32]*end // of addresses that talk to themselves
+	weak       int             // flows that tell nothing by themselves
 	shared     map[pairPort]int
 	undecided  map[service]bool   // ports of flows that are pending
 	serves     map[service]bool   // of those, ports that a flow shows to be responders'
 	more       map[otherKey]*conv // conversations of pairs that have several
 	made       slab
 	foreign    services // packets of strangers' flows
+	packets    uint64   // of conversations
 	conversing []sorted
 	watch      *watch // nil: nobody asks
 }
@@ -97,11 +89,12 @@ func sideBySide(n int, do func(int)) {
 	all.Wait()
 }
 
-// conversations gathers every flow of a survey into conversations, sorted; those between strangers apart.
+// conversations gathers every flow of a survey into conversations, sorted, and counts their packets; those between strangers
+// apart.
 //
 // All flows between two addresses are of one share, so that shares have no conversation in common, and hardly ask each other
 // anything: only which ports somebody is a responder on.
-func (j *judge) conversations(s *survey, window Window, end func(int64) int64, w *watch) ([]sorted, *services) {
+func (j *judge) conversations(s *survey, window Window, end func(int64) int64, w *watch) (convs []sorted, packets uint64, outside *services) {
 	all := make([]*gather, s.parts)
 	sideBySide(len(all), func(i int) {
 		all[i] = newGather(j, s, i)
@@ -122,14 +115,15 @@ func (j *judge) conversations(s *survey, window Window, end func(int64) int64, w
 		all[i].addOpen()
 		all[i].sort()
 	})
-	var convs [][]sorted
+	var lists [][]sorted
 	var last []*services
 	for _, g := range all {
 		last = append(last, &g.foreign)
 		w.merge(g.watch)
-		convs = append(convs, g.conversing)
+		lists = append(lists, g.conversing)
+		packets += g.packets
 	}
-	return mergeSorted(convs), s.strangers(last)
+	return mergeSorted(lists), packets, s.strangers(last)
 }
 
 // union returns the sets of all shares together.
@@ -149,18 +143,13 @@ func union[K comparable](all []*gather, of func(*gather) map[K]bool) map[K]bool 
 func newGather(j *judge, s *survey, share int) *gather {
 	return &gather{
 		ruler: newRuler(j), survey: s, share: share,
-		shared: map[pairPort]int{}, undecided: map[service]bool{}, serves: map[service]bool{}, more: map[otherKey]*conv{},
+		own: map[uint32]*end{}, shared: map[pairPort]int{}, undecided: map[service]bool{}, serves: map[service]bool{}, more: map[otherKey]*conv{},
 	}
 }
 
 // mine reports whether a flow is of the share.
 func (g *gather) mine(t *traits) bool {
 	return t.proto != 0 && (g.parts == 1 || share(t.a, t.b, g.parts) == g.share)
-}
-
-// pairKey names the two addresses of a flow, and where they are told apart.
-func (t *traits) pairKey() numbering.Words {
-	return numbering.Words{uint64(t.a)<<32 | uint64(t.b), uint64(t.segment)}
 }
 
 // collect lists the flows of the share that are not done, and notes what other flows must tell of them.
@@ -170,14 +159,9 @@ func (g *gather) collect() {
 		if t.done || !g.mine(t) {
 			continue
 		}
-		k := t.pairKey()
-		pair, fresh := g.pairs.Number(k, g.Words(k))
-		if fresh {
-			a, b := g.between(t, g.judge)
-			g.pairings = numbering.Push(g.pairings, pairing{a: a, b: b, itself: t.a == t.b})
-		}
+		pair := g.pairs.number(t, &g.Hash)
 		g.open = numbering.Push(g.open, openFlow{uint32(n), pair})
-		p := &g.pairings[pair]
+		p := &g.pairs.all[pair]
 		p.sighted |= t.sighted
 		if t.pending {
 			p.weak = true
@@ -188,9 +172,20 @@ func (g *gather) collect() {
 	}
 }
 
+// ends returns the ends of a flow. An address that talks to itself has one end of its own.
+func (g *gather) ends(t *traits) (a, b *end) {
+	if t.a != t.b {
+		return g.between(t, g.judge)
+	}
+	if g.own[t.a] == nil {
+		g.own[t.a], _ = g.between(t, g.judge)
+	}
+	return g.own[t.a], g.own[t.a]
+}
+
 // saw reports whether any packet went from one end of a flow to the other.
-func (g *gather) saw(f *capture.Flow, p *pairing, way direction) bool {
-	if p.sighted&way != 0 {
+func (g *gather) saw(f *bound, way direction) bool {
+	if g.pairs.all[f.pair].sighted&way != 0 {
 		return true
 	}
 	from, to := f.A.Addr(), f.B.Addr()
@@ -220,9 +215,8 @@ func (g *gather) look() {
 
 // noteShared counts the ports of a flow of a pair some of whose flows tell nothing by themselves.
 func (g *gather) noteShared(t *traits) {
-	k := t.pairKey()
-	n, known := g.pairs.Find(k, g.Words(k))
-	if !known || !g.pairings[n].weak {
+	n, known := g.pairs.find(t, &g.Hash)
+	if !known || !g.pairs.all[n].weak {
 		return
 	}
 	g.shared[pairPort{n, proto{t.proto, t.portA}}]++
@@ -254,75 +248,86 @@ func (g *gather) settled(t *traits, pair uint32) orientation {
 	return o
 }
 
+// bound is a flow on its way into a conversation.
+type bound struct {
+	*capture.Flow
+	orientation
+	a, b         *end
+	pair         uint32
+	exchangeable bool
+}
+
 // addOpen puts the flows into conversations that the survey could not settle.
 func (g *gather) addOpen() {
 	lend := g.table.Lender()
 	for _, open := range g.open {
 		t := &g.flows[open.flow]
-		p := &g.pairings[open.pair]
-		f := lend(open.flow)
-		o, exchangeable := g.exchange(f, p.a, p.b, g.settled(t, open.pair))
-		t.orientation = o
-		if o.foreign {
-			g.foreign.at(t.proto, o.port).Packets += f.FromA.Packets + f.FromB.Packets
+		f := bound{Flow: lend(open.flow), pair: open.pair}
+		f.a, f.b = g.ends(t)
+		f.orientation, f.exchangeable = g.exchange(f.Flow, f.a, f.b, g.settled(t, open.pair))
+		t.orientation = f.orientation
+		if f.foreign {
+			g.foreign.at(t.proto, f.port).Packets += f.FromA.Packets + f.FromB.Packets
 			continue
 		}
-		g.add(f, o, exchangeable, open.pair)
+		g.add(&f)
 	}
 }
 
 // add puts a flow into its conversation.
-func (g *gather) add(f *capture.Flow, o orientation, exchangeable bool, pair uint32) {
+func (g *gather) add(f *bound) {
 	i, r, from, to := &f.FromA, &f.FromB, f.A, f.B
 	forward, back := byA, byB
-	if !o.fromA {
+	if !f.fromA {
 		i, r, from, to = r, i, to, from
 		forward, back = back, forward
 	}
-	p := &g.pairings[pair]
-	c := g.conversation(p, pair, o, f.Proto)
+	c := g.conversation(f)
 	if c.Flows == 0 {
 		c.Initiator, c.Responder, c.Segment = from.Addr(), to.Addr(), f.Segment
 	}
-	c.sum(f, i, r)
-	if port := from.Port(); exchangeable && (!c.exchangeable || port < c.exchanged) {
+	c.sum(f.Flow, i, r)
+	if port := from.Port(); f.exchangeable && (!c.exchangeable || port < c.exchanged) {
 		c.exchangeable, c.exchanged = true, port
 	}
-	c.deciding(o, i, r, from.Port())
+	c.deciding(f.orientation, i, r, from.Port())
 	c.fromFTPData = c.fromFTPData || f.Proto == capture.TCP && from.Port() == 20
 	s := seen{forward: i.Packets > 0, reverse: r.Packets > 0, end: g.end}
-	s.forward = s.forward || g.saw(f, p, forward)
-	s.reverse = s.reverse || g.saw(f, p, back)
+	s.forward = s.forward || g.saw(f, forward)
+	s.reverse = s.reverse || g.saw(f, back)
 	h := happened(f.Proto, i, r, s)
-	if o.basis == BasisUDPReply && h.outcome == OneSided {
+	if f.basis == BasisUDPReply && h.outcome == OneSided {
 		h = happening{outcome: Success, detail: "inferred"}
 	}
 	c.quoted = c.quoted || has(i, capture.Quoted) && i.Packets > 0
 	c.count(h, 1+uint32(f.Joined.Flows), !g.window.IsZero() && f.Seconds.Intersects(g.window.seconds()))
-	g.watch.see(f, c, i, r, h)
+	g.watch.see(f.Flow, c, i, r, h)
 }
 
 // conversation returns the conversation of a flow between a pair, made with its first.
-func (g *gather) conversation(p *pairing, pair uint32, o orientation, transport capture.Proto) *conv {
-	fromA := o.fromA || p.itself
-	is := func(c *conv) bool { return c.fromA == fromA && c.Port == o.port && c.Proto == transport }
-	if p.first != nil && is(p.first) {
-		return p.first
+func (g *gather) conversation(f *bound) *conv {
+	p := &g.pairs.all[f.pair]
+	fromA := f.fromA || p.a == p.b
+	is := func(c *conv) bool { return c.fromA == fromA && c.Port == f.port && c.Proto == f.Proto }
+	k := otherKey{f.pair, fromA, proto{f.Proto, f.port}}
+	if p.first > 0 {
+		if c := g.made.at(p.first - 1); is(c) {
+			return c
+		}
+		if c := g.more[k]; c != nil {
+			return c
+		}
 	}
-	k := otherKey{pair, fromA, proto{transport, o.port}}
-	if p.first != nil && g.more[k] != nil {
-		return g.more[k]
+	c, n := g.made.next()
+	if c.i, c.r = f.a, f.b; !fromA {
+		c.i, c.r = f.b, f.a
 	}
-	c := g.made.next()
-	if c.i, c.r = p.a, p.b; !fromA {
-		c.i, c.r = p.b, p.a
-	}
-	c.Proto, c.Port, c.fromA = transport, o.port, fromA
+	c.Proto, c.Port, c.fromA = f.Proto, f.port, fromA
 	if !g.window.IsZero() {
 		c.extra().inside = new(tally)
 	}
-	if p.first == nil {
-		p.first = c
+	if p.first == 0 {
+		p.first = n + 1
 	} else {
 		g.more[k] = c
 	}
@@ -335,15 +340,19 @@ type slab struct{ made [][]conv }
 // slabSize is how many conversations are made at a time.
 const slabSize = 256
 
-func (s *slab) next() *conv {
+// next makes a conversation, and gives it the next number.
+func (s *slab) next() (c *conv, number uint32) {
 	if n := len(s.made); n == 0 || len(s.made[n-1]) == slabSize {
 		s.made = append(s.made, make([]conv, 0, slabSize))
 	}
 	last := &s.made[len(s.made)-1]
 	n := len(*last)
 	*last = (*last)[:n+1]
-	return &(*last)[n]
+	return &(*last)[n], uint32((len(s.made)-1)*slabSize + n)
 }
+
+// at returns the conversation with a number.
+func (s *slab) at(number uint32) *conv { return &s.made[number/slabSize][number%slabSize] }
 
 // sorted is a conversation with its place among others: by initiator, segment, responder, transport and port. Of IPv4 hi and
 // lo say it all, so that sorting 1 M conversations looks into none of them: 0.24 s of a processor, not 0.9 s.
@@ -365,6 +374,20 @@ func placed(c *conv) sorted {
 	return sorted{
 		initiator<<32 | uint64(c.Segment)<<16 | responder>>16, responder<<48 | uint64(c.Proto)<<40 | uint64(c.Port)<<24, c,
 	}
+}
+
+// note keeps a rank where a look at it costs nothing: in bits of lo that tell no two conversations apart.
+func (s *sorted) note(r rank) { s.lo = s.lo&^0xff | uint64(r) }
+
+// rank returns the rank that was noted.
+func (s sorted) rank() rank { return rank(s.lo) }
+
+// segment returns the conversation's segment, of IPv4 without a look into it.
+func (s sorted) segment() capture.Segment {
+	if s.hi == beyond {
+		return s.c.Segment
+	}
+	return capture.Segment(s.hi >> 16)
 }
 
 // port returns the responder's port, of IPv4 without a look into the conversation.
@@ -392,10 +415,12 @@ func (g *gather) sort() {
 	g.conversing = make([]sorted, 0, slabSize*len(g.made.made))
 	for _, made := range g.made.made {
 		for i := range made {
-			g.conversing = append(g.conversing, placed(&made[i]))
+			c := &made[i]
+			g.conversing = append(g.conversing, placed(c))
+			g.packets += c.Sent.Packets + c.Received.Packets
 		}
 	}
-	g.made, g.more, g.pairs, g.pairings, g.open = slab{}, nil, numbering.Of[numbering.Words]{}, nil, nil
+	g.made, g.more, g.pairs, g.open = slab{}, nil, pairs{}, nil
 	slices.SortFunc(g.conversing, sorted.compare)
 }
 

@@ -128,13 +128,13 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 
 	w := newWatch(g.Catalog, &g)
 	survey := j.survey(table, w != nil)
-	convs, outside := j.conversations(survey, g.Window, ends(points), w)
-	r.Recognised = j.recognised(convs, table)
+	convs, judged, outside := j.conversations(survey, g.Window, ends(points), w)
+	r.Recognised = j.recognised(survey)
 	if r.Recognised == 0 {
 		r.Talkers = survey.talkers()
 	}
 	_, apart := outside.total()
-	inConversations := packets(convs) + apart
+	judged += apart
 	x := newExcepter(j, &g)
 	fs, out := j.findings(convs, g.Window, x)
 	outside.merge(out)
@@ -154,14 +154,16 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 	r.Segments = segmentUses(g.Inventory, fs)
 	r.count(fs)
 	r.advise(&g, fs)
-	r.conclude(&g, inConversations)
+	r.conclude(&g, judged)
 	return r, nil
 }
 
 // except applies the exceptions to findings and expectations.
 func (r *Result) except(x *excepter, fs []*conv) {
-	for _, f := range fs {
-		x.finding(f)
+	if len(x.uses) > 0 {
+		for _, f := range fs {
+			x.finding(f)
+		}
 	}
 	for i := range r.Expectations {
 		x.expectation(&r.Expectations[i])
@@ -179,16 +181,6 @@ func folded(t *capture.Table) []Folded {
 		return cmp.Or(-cmp.Compare(a.Flows, b.Flows), a.FoldKey.Compare(b.FoldKey))
 	})
 	return all
-}
-
-// packets sums up the packets of all conversations.
-func packets(convs []sorted) uint64 {
-	var n uint64
-	for _, s := range convs {
-		c := s.c
-		n += c.Sent.Packets + c.Received.Packets
-	}
-	return n
 }
 
 // warnInapplicable says which operations the inferred machines cannot have run: with a declared inventory that is an error
@@ -253,27 +245,29 @@ func merged(captures []*capture.Capture) *capture.Table {
 	return t
 }
 
-// recognised counts the VMware machines that took part in a conversation, or sent other IP packets.
-func (j *judge) recognised(convs []sorted, t *capture.Table) int {
-	machines, addrs := map[*inventory.Machine]bool{}, map[netip.Addr]bool{}
+// recognised counts the VMware machines that took part in a conversation, or sent other IP packets: of one of their flows
+// nothing is out of scope.
+func (j *judge) recognised(s *survey) int {
+	machines, apart := map[*inventory.Machine]bool{}, map[netip.Addr]bool{}
 	count := func(e *end, a netip.Addr) {
 		switch {
 		case !e.vmware:
 		case e.machine != nil:
 			machines[e.machine] = true
 		default:
-			addrs[a] = true
+			apart[a] = true
 		}
 	}
-	for _, s := range convs {
-		count(s.c.i, s.c.Initiator)
-		count(s.c.r, s.c.Responder)
+	for n := range s.speakers {
+		if e := s.speakers[n].end; e.vmware {
+			count(e, s.At(uint32(n)))
+		}
 	}
-	for p := range t.Others {
+	for p := range s.table.Others {
 		count(j.end(p.From), p.From)
 		count(j.end(p.To), p.To)
 	}
-	return len(machines) + len(addrs)
+	return len(machines) + len(apart)
 }
 
 // count sums the result up. A scan counts once, as its worst member.

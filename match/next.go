@@ -42,7 +42,8 @@ const (
 
 // advise says what would settle most of the findings that stand open.
 func (r *Result) advise(g *Grounds, fs []*conv) {
-	open := keepOnly(fs, func(f *conv) bool {
+	documented, _ := slices.BinarySearchFunc(fs, Documented, func(f *conv, b Bucket) int { return cmp.Compare(f.Bucket(), b) })
+	open := keepOnly(fs[:documented], func(f *conv) bool {
 		return !f.disposition().Excepted() && (f.wantsRole() || f.Bucket() == Undocumented && f.Level >= LevelWarning)
 	})
 	if len(open) < worthAdvice {
@@ -54,17 +55,11 @@ func (r *Result) advise(g *Grounds, fs []*conv) {
 	}
 }
 
-// keepOnly returns the findings that are wanted, in a list as long as that: growing it to a million took 5 million.
+// keepOnly returns the findings that are wanted.
 func keepOnly(fs []*conv, wanted func(*conv) bool) []*conv {
-	n := 0
+	kept := make([]*conv, 0, len(fs)) // growing it to a million took the memory of 5 million
 	for _, f := range fs {
 		if wanted(f) {
-			n++
-		}
-	}
-	kept := make([]*conv, 0, n)
-	for _, f := range fs {
-		if len(kept) < n && wanted(f) {
 			kept = append(kept, f)
 		}
 	}

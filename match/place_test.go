@@ -72,7 +72,7 @@ func expecterOf(t *testing.T, g *Grounds, captures []*capture.Capture) *expecter
 	j.findCasts(captures)
 	j.prepare()
 	points := j.points(*g, captures, new(Result))
-	convs, _ := j.conversations(j.survey(merged(captures), false), g.Window, ends(points), nil)
+	convs, _, _ := j.conversations(j.survey(merged(captures), false), g.Window, ends(points), nil)
 	fs, _ := j.findings(convs, g.Window, newExcepter(j, g))
 	return newExpecter(j, g, points, fs)
 }

@@ -145,22 +145,27 @@ func trueFirst(b bool) int {
 	return 1
 }
 
-// close appends the members to findings, of a scan those that are kept, and returns the crowd of the next initiator.
-func (w *crowd) close(to []sorted) ([]sorted, *crowd) {
-	if !w.scans {
-		to = append(to, w.members...)
-		*w = crowd{exceptions: w.exceptions, members: w.members[:0]}
+// close puts the members, of a scan those that are kept, among the findings of their initiator, and returns the crowd of the
+// next one. The initiator's other findings are there from an index on.
+func (w *crowd) close(to []sorted, from int) ([]sorted, *crowd) {
+	if len(w.members) == 0 {
 		return to, w
 	}
-	w.trim()
-	for _, s := range w.members {
-		c := *s.c // of its own: it shares the memory of conversations that are gone
-		c.extra().crowd = w
-		s.c = &c
-		to = append(to, s)
+	next := &crowd{exceptions: w.exceptions}
+	if w.scans {
+		w.trim()
+		for i, s := range w.members {
+			c := *s.c // of its own: it shares the memory of conversations that are gone
+			c.extra().crowd = w
+			w.members[i].c = &c
+		}
+	} else {
+		next.members = w.members[:0]
 	}
+	to = append(to, w.members...)
 	w.members = nil
-	return to, &crowd{exceptions: w.exceptions}
+	slices.SortFunc(to[from:], sorted.compare)
+	return to, next
 }
 
 // add sums up a member that becomes no finding.

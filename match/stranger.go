@@ -140,8 +140,14 @@ func (s *survey) binned(bins int) [][][]numbering.Words {
 	keys := make([][][]numbering.Words, s.parts)
 	s.each(func(i, lo, hi int) {
 		keys[i] = make([][]numbering.Words, bins)
+		foreign := 0
+		for n := lo; n < hi; n++ {
+			if s.flows[n].foreign {
+				foreign++
+			}
+		}
 		for n := range bins {
-			keys[i][n] = make([]numbering.Words, 0, (hi-lo)/bins*5/4)
+			keys[i][n] = make([]numbering.Words, 0, foreign/bins*5/4)
 		}
 		for n := lo; n < hi; n++ {
 			if t := &s.flows[n]; t.foreign {

@@ -13,73 +13,100 @@ import (
 	"net/netip"
 )
 
-// Of numbers keys of one type. The zero value is ready. Who asks brings the key's hash, always by the same [Hash].
-type Of[K comparable] struct {
-	All   []K      // the keys, by number; not to be changed
+// Index finds numbers by hashes. Who uses it keeps what they stand for, and says whether a number is the one that is meant.
+// The zero value is ready.
+type Index struct {
 	slots []uint64 // number+1 below, hash above; 0: free
+	n     uint32
 }
 
-// Find returns the number of a key.
-func (n *Of[K]) Find(k K, hash uint32) (number uint32, known bool) {
-	if len(n.slots) == 0 {
+// Find returns the number, of those with this hash, that is meant.
+func (x *Index) Find(hash uint32, meant func(number uint32) bool) (number uint32, known bool) {
+	if len(x.slots) == 0 {
 		return 0, false
 	}
-	number, _, known = n.search(k, hash)
+	number, _, known = x.search(hash, meant)
 	return number, known
 }
 
-// search returns the number of a key, or the slot where it belongs.
-func (n *Of[K]) search(k K, hash uint32) (number uint32, slot uint64, known bool) {
-	mask := uint64(len(n.slots) - 1)
-	for slot = uint64(hash) & mask; n.slots[slot] != 0; slot = (slot + 1) & mask {
-		if uint32(n.slots[slot]>>32) != hash {
+// Number returns the number that is meant, or where there is none the next one, and whether it is new.
+func (x *Index) Number(hash uint32, meant func(number uint32) bool) (number uint32, fresh bool) {
+	if 2*int(x.n) >= len(x.slots) {
+		x.grow()
+	}
+	number, slot, known := x.search(hash, meant)
+	if known {
+		return number, false
+	}
+	x.n++
+	x.slots[slot] = uint64(hash)<<32 | uint64(x.n)
+	return x.n - 1, true
+}
+
+// search returns the number that is meant, or the slot where it belongs.
+func (x *Index) search(hash uint32, meant func(number uint32) bool) (number uint32, slot uint64, known bool) {
+	mask := uint64(len(x.slots) - 1)
+	for slot = uint64(hash) & mask; x.slots[slot] != 0; slot = (slot + 1) & mask {
+		if uint32(x.slots[slot]>>32) != hash {
 			continue
 		}
-		if number = uint32(n.slots[slot]) - 1; n.All[number] == k {
+		if number = uint32(x.slots[slot]) - 1; meant(number) {
 			return number, slot, true
 		}
 	}
 	return 0, slot, false
 }
 
-// Number returns the number of a key, and whether it is new.
-func (n *Of[K]) Number(k K, hash uint32) (number uint32, fresh bool) {
-	if 2*len(n.All) >= len(n.slots) {
-		n.grow()
-	}
-	number, slot, known := n.search(k, hash)
-	if known {
-		return number, false
-	}
-	n.All = Push(n.All, k)
-	n.slots[slot] = uint64(hash)<<32 | uint64(len(n.All))
-	return uint32(len(n.All)) - 1, true
-}
-
-// leastSlots is the size of the smallest numbering.
+// leastSlots is the size of the smallest index.
 const leastSlots = 1 << 6
 
-// grow doubles the slots. The keys are not looked at.
-func (n *Of[K]) grow() {
-	old := n.slots
-	n.slots = make([]uint64, max(leastSlots, 2*len(old)))
-	mask := uint64(len(n.slots) - 1)
+// grow doubles the slots. What the numbers stand for is not looked at.
+func (x *Index) grow() {
+	old := x.slots
+	x.slots = make([]uint64, max(leastSlots, 2*len(old)))
+	mask := uint64(len(x.slots) - 1)
 	for _, s := range old {
 		if s == 0 {
 			continue
 		}
 		i := s >> 32 & mask
-		for n.slots[i] != 0 {
+		for x.slots[i] != 0 {
 			i = (i + 1) & mask
 		}
-		n.slots[i] = s
+		x.slots[i] = s
 	}
+}
+
+// reset forgets every number, and keeps the memory.
+func (x *Index) reset() {
+	x.n = 0
+	clear(x.slots)
+}
+
+// Of numbers keys of one type. The zero value is ready. Who asks brings the key's hash, always by the same [Hash].
+type Of[K comparable] struct {
+	All   []K // the keys, by number; not to be changed
+	index Index
+}
+
+// Find returns the number of a key.
+func (n *Of[K]) Find(k K, hash uint32) (number uint32, known bool) {
+	return n.index.Find(hash, func(number uint32) bool { return n.All[number] == k })
+}
+
+// Number returns the number of a key, and whether it is new.
+func (n *Of[K]) Number(k K, hash uint32) (number uint32, fresh bool) {
+	number, fresh = n.index.Number(hash, func(number uint32) bool { return n.All[number] == k })
+	if fresh {
+		n.All = Push(n.All, k)
+	}
+	return number, fresh
 }
 
 // Reset forgets every key, and keeps the memory.
 func (n *Of[K]) Reset() {
 	n.All = n.All[:0]
-	clear(n.slots)
+	n.index.reset()
 }
 
 // Push appends to what may become long: it doubles the room, where append adds a quarter. Of what has grown to a million, append
