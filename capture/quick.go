@@ -47,7 +47,8 @@ func (g *gatherer) takeQuick(f *Frame) bool {
 	if h[0] != plainHeader || fragment&anyFragment != 0 || length > len(ip) {
 		return false
 	}
-	q := quickPacket{h: h, ip: ip[:length], tag: tag, cast: b[0]&1 != 0}
+	var q quickPacket // a literal would be made and then copied by words that were written apart, as in batch.add: 11 ns
+	q.h, q.ip, q.tag, q.cast = h, ip[:length], tag, b[0]&1 != 0
 	switch Proto(h[9]) {
 	case TCP:
 		if !q.tcp() {
