@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"live/systemd":        {"capture", "live"},
 	"match":               {"capture", "capture/filter", "catalog", "inventory", "numbering"},
 	"numbering":           {},
-	"report":              {"capture", "capture/flowrecord", "catalog", "inventory", "match", "safejson"},
+	"report":              {"capture", "capture/flowrecord", "catalog", "inventory", "match", "numbering", "safejson"},
 	"rules":               {"catalog", "inventory", "match", "report"},
 	"rules/firewall":      {},
 	"rules/openings":      {"capture", "catalog", "inventory", "match", "report", "rules/firewall", "safejson"},

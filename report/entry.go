@@ -83,20 +83,25 @@ func (t *teller) headline(g *group, f *match.Finding) []span {
 			text("  " + endName(f.Initiator, f.From) + " -> " + target + ", " + count(g.scan.Ports, "port") + inVLAN(f.Segment)),
 		}
 	}
-	most := listed
-	if t.o.Verbose {
-		most = 0
-	}
 	line := []span{
 		{f.Verdict.String(), strong},
-		text("  " + some(g.ends(t.r, initiator), most, "and")),
-		text(" -> " + some(g.ends(t.r, responder), most, "and")),
+		text("  " + t.endsOf(g, initiator) + " -> " + t.endsOf(g, responder)),
 		{"  " + service(f.Proto, f.Port) + inVLAN(f.Segment), strong},
 	}
 	if names := f.Qualifiers.Names(); len(names) > 0 {
 		line = append(line, span{"  [" + strings.Join(names, ", ") + "]", doubt})
 	}
 	return line
+}
+
+// endsOf lists one end of a group's findings: a few names, or all of them where everything is to be said.
+func (t *teller) endsOf(g *group, end endFunc) string {
+	most := listed
+	if t.o.Verbose {
+		most = 0
+	}
+	names, more := g.ends(t.r, end, most)
+	return someMore(names, most, more, "and")
 }
 
 // inVLAN names the VLAN of a segment: ", vlan 10"; nothing where VLANs are not told apart.
@@ -244,7 +249,7 @@ func inventoryLine(f *match.Finding, h match.Hypothesis) string {
 func (t *teller) selector(g *group, end endFunc) string {
 	first, placed := end(t.r.Findings.At(g.members[0]))
 	switch {
-	case len(g.ends(t.r, end)) > 1 && len(placed.Roles) > 0:
+	case len(placed.Roles) > 0 && g.several(t.r, end):
 		return yamlScalar(string(placed.Roles[0].Role))
 	case placed.Machine != nil:
 		return yamlScalar(placed.Machine.Name)

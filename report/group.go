@@ -9,6 +9,7 @@ import (
 	"flowvet/capture"
 	"flowvet/inventory"
 	"flowvet/match"
+	"flowvet/numbering"
 )
 
 // circumstances are what findings of one cause share. They are the key of a group.
@@ -138,26 +139,40 @@ func (l roleLabels) of(a netip.Addr, p *inventory.Placed) string {
 // endFunc picks one end of a finding.
 type endFunc func(*match.Finding) (netip.Addr, *inventory.Placed)
 
-// ends returns the names of one end of a group's findings, each machine once, in the order of the result.
-func (g *group) ends(r *match.Result, end endFunc) []string {
-	type identity struct {
-		machine *inventory.Machine
-		addr    netip.Addr
-	}
-	var names []string
-	seen := map[identity]bool{}
+// ends returns the names of one end of a group's findings, each machine once, in the order of the result: the first most of them
+// (0: all), and how many more there are.
+func (g *group) ends(r *match.Result, end endFunc, most int) (names []string, more int) {
+	addresses := numbering.Addresses{Hash: numbering.NewHash()} // a million where somebody scans
+	machines := map[*inventory.Machine]bool{}
 	for _, f := range r.Findings.Of(g.members) {
 		a, p := end(f)
-		id := identity{machine: p.Machine}
-		if p.Machine == nil {
-			id.addr = a
+		fresh := !machines[p.Machine]
+		if p.Machine != nil {
+			machines[p.Machine] = true
+		} else {
+			_, fresh = addresses.Add(a)
 		}
-		if !seen[id] {
-			seen[id] = true
-			names = append(names, endName(a, p))
+		if !fresh {
+			continue
+		}
+		if most > 0 && len(names) >= most {
+			more++
+			continue
+		}
+		names = append(names, endName(a, p))
+	}
+	return names, more
+}
+
+// several reports whether one end of a group's findings is not always the same machine.
+func (g *group) several(r *match.Result, end endFunc) bool {
+	first, placed := end(r.Findings.At(g.members[0]))
+	for _, f := range r.Findings.Of(g.members) {
+		if a, p := end(f); p.Machine != placed.Machine || p.Machine == nil && a != first {
+			return true
 		}
 	}
-	return names
+	return false
 }
 
 func initiator(f *match.Finding) (netip.Addr, *inventory.Placed) { return f.Initiator, f.From }
