@@ -16,9 +16,10 @@ func (t *Table) AddFlow(f *Flow) {
 	if !f.FromA.some() {
 		from = 1
 	}
-	r := t.record(&k, from)
+	r := t.rowOf(&k, from)
+	a := t.annex(r)
 	for _, run := range f.Seconds {
-		t.joinRun(r, run)
+		t.joinRun(r, a, run)
 	}
 	for _, vlan := range f.VLANs {
 		t.addVLAN(r, vlan)
@@ -97,7 +98,7 @@ func (t *Table) inOrder(yield func(Flow) bool) {
 		return ka.compare(&kb)
 	})
 	for _, i := range numbers {
-		if !yield(t.clean(t.records.at(i))) {
+		if !yield(t.clean(t.row(i))) {
 			return
 		}
 	}
@@ -109,9 +110,7 @@ func (t *Table) renumber(file uint32) {
 	for i := range t.wides.n {
 		t.wides.at(i).renumber(file)
 	}
-	for i := range t.records.n {
-		t.renumberRecord(t.records.at(i), file)
-	}
+	t.renumberFlows(file)
 	for i := range t.Events {
 		t.Events[i].Ref.File = file
 	}
@@ -125,12 +124,24 @@ func (t *Table) renumber(file uint32) {
 	}
 }
 
-// renumberRecord is renumber for the small sides of a flow.
-func (t *Table) renumberRecord(r *record, file uint32) {
+// renumberFlows is renumber for the small sides of flows.
+func (t *Table) renumberFlows(file uint32) {
 	if file <= math.MaxUint16 {
-		r.file = uint16(file)
-		return
+		t.file = uint16(file)
 	}
+	for i := range t.records.n {
+		switch r := t.row(i); {
+		case !r.used():
+		case file > math.MaxUint16:
+			t.renumberHalves(r, file)
+		case r.tail&flagExtra != 0:
+			t.extras.at(i).file = uint16(file)
+		}
+	}
+}
+
+// renumberHalves is renumber for the sides of one flow, in their plain forms.
+func (t *Table) renumberHalves(r row, file uint32) {
 	for from := range 2 {
 		h := t.half(r, from)
 		h.renumber(file)

@@ -147,11 +147,11 @@ func (t *Table) mostFlows() int {
 }
 
 // guarded returns how many ends of a flow are protected.
-func (t *Table) guarded(k *key) uint8 {
+func (t *Table) guarded(k *key) guard {
 	if t.Keep == nil || t.MaxFlows <= 0 {
 		return 0
 	}
-	var n uint8
+	var n guard
 	for _, a := range [2]address{k.a, k.b} {
 		if t.Keep(a.addrPort(family(k.tail), 0).Addr()) {
 			n++
@@ -160,8 +160,10 @@ func (t *Table) guarded(k *key) uint8 {
 	return n
 }
 
-// The byte record.guard holds the number of protected ends in its lowest two bits, and above them the lowest six bits of
-// the flow's packets when the hand last passed it.
+// guard holds the number of protected ends of a flow in its lowest two bits, and above them the lowest six bits of the flow's
+// packets when the hand last passed it.
+type guard uint8
+
 const (
 	guardBits = 2
 	guardMask = 1<<guardBits - 1
@@ -174,14 +176,22 @@ const (
 	ranks     = guardEnds * ranksEach
 )
 
+// guard notes how many ends of a new flow are protected.
+func (t *Table) guard(number uint32, ends guard) {
+	t.guards.reach(number)
+	*t.guards.at(number) = ends
+	t.held[ends]++
+}
+
 // rank says how late a flow goes.
-func (t *Table) rank(r *record) int {
+func (t *Table) rank(r row) int {
 	const onePacket, idle, active = 0, 1, 2
-	of := ranksEach * int(r.guard&guardMask)
+	g := *t.guards.at(r.number)
+	of := ranksEach * int(g&guardMask)
 	switch packets := t.packetsOf(r); {
 	case packets <= 1:
 		return of + onePacket
-	case r.guard>>guardBits == uint8(packets<<guardBits)>>guardBits:
+	case g>>guardBits == guard(packets<<guardBits)>>guardBits:
 		return of + idle
 	}
 	return of + active
@@ -200,7 +210,7 @@ func (t *Table) evict() {
 	flood := t.floodRank(want)
 	var census [ranks]uint32
 	for range t.records.n {
-		if r := t.records.at(t.hand); r.used() {
+		if r := t.row(t.hand); r.used() {
 			if rank := t.rank(r); rank > flood {
 				census[rank]++
 			} else {
@@ -234,12 +244,13 @@ func (t *Table) evictLowest(census *[ranks]uint32, want uint32) {
 		want -= census[rank]
 	}
 	for range t.records.n {
-		if r := t.records.at(t.hand); r.used() {
+		if r := t.row(t.hand); r.used() {
 			if rank := t.rank(r); census[rank] > 0 {
 				census[rank]--
 				t.discard(t.hand)
 			} else {
-				r.guard = r.guard&guardMask | uint8(t.packetsOf(r)<<guardBits)
+				g := t.guards.at(t.hand)
+				*g = *g&guardMask | guard(t.packetsOf(r)<<guardBits)
 			}
 		}
 		t.advance()
@@ -253,19 +264,19 @@ func (t *Table) advance() {
 }
 
 // discard folds a flow and frees its record.
-func (t *Table) discard(i uint32) {
-	r := t.records.at(i)
-	k, sides := t.key(r), t.halves(r)
+func (t *Table) discard(number uint32) {
+	r := t.row(number)
+	k, sides := t.key(r.record), t.halves(r)
 	t.fold(&k, &sides)
-	t.remove(i, r, &k)
+	t.remove(r, &k)
 }
 
 // remove frees the record of a flow.
-func (t *Table) remove(i uint32, r *record, k *key) {
-	t.held[r.guard&guardMask]--
-	t.index.remove(t.index.tag(k), i)
+func (t *Table) remove(r row, k *key) {
+	t.held[*t.guards.at(r.number)&guardMask]--
+	t.index.remove(t.index.tag(k), r.number)
 	t.release(r)
-	t.records.give(i)
+	t.records.give(r.number)
 }
 
 // fold adds a flow to the totals.

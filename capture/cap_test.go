@@ -160,7 +160,7 @@ func TestCapHoldsWhateverComes(t *testing.T) {
 				Proto: f.Proto, family: familyIPv4, src: address{0, mapped4 | number(f.A.Addr())}, dst: address{0, mapped4 | number(f.B.Addr())},
 				srcPort: f.A.Port(), dstPort: f.B.Port(),
 			}).key()
-			if n := sum.Len(); sum.key(sum.record(&k, 0)) != k || sum.Len() != n {
+			if n := sum.Len(); sum.key(sum.rowOf(&k, 0).record) != k || sum.Len() != n {
 				t.Fatalf("seed %d: %v-%v cannot be found", seed, f.A, f.B)
 			}
 		}

@@ -45,11 +45,11 @@ func TestNobodyCanAimAtASlot(t *testing.T) {
 	}
 	var table Table
 	for i := range aimed {
-		table.record(&aimed[i], 0)
+		table.rowOf(&aimed[i], 0)
 	}
 	guessed := Table{index: *known}
 	for i := range aimed {
-		guessed.record(&aimed[i], 0)
+		guessed.rowOf(&aimed[i], 0)
 	}
 	mean, hit := probes(&table.index, aimed), probes(&guessed.index, aimed)
 	t.Logf("%d aimed flows: %.2f probes on the average; had the seed been guessed, %.0f", flows, mean, hit)

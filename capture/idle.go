@@ -40,13 +40,13 @@ func (t *Table) FoldIdle(before int64, client func(Proto, uint16) bool) {
 // foldIdleOf is FoldIdle for one share of the flows; all of a client with a service are of one.
 func (t *Table) foldIdleOf(share, of int, before int64, client func(Proto, uint16) bool) {
 	var l lent
-	first := map[likeness]*record{}
+	first := map[likeness]row{}
 	for i := range t.records.n {
-		r := t.records.at(i)
+		r := t.row(i)
 		if !r.used() {
 			continue
 		}
-		k := t.key(r)
+		k := t.key(r.record)
 		if k.share(of) != share {
 			continue
 		}
@@ -58,9 +58,9 @@ func (t *Table) foldIdleOf(share, of int, before int64, client func(Proto, uint1
 		if !ok {
 			continue
 		}
-		if to := first[like]; to != nil {
+		if to, some := first[like]; some {
 			t.join(to, r)
-			t.remove(i, r, &k)
+			t.remove(r, &k)
 		} else {
 			first[like] = r
 		}
@@ -137,9 +137,9 @@ func (f *Flow) requested() (from int, ok bool) {
 }
 
 // join adds a flow to another.
-func (t *Table) join(to, r *record) {
+func (t *Table) join(to, r row) {
 	sum := Joined{Flows: 1}
-	for _, r := range []*record{to, r} {
+	for _, r := range []row{to, r} {
 		joined := t.joined(r)
 		if joined.Flows == 0 {
 			joined.Acked, joined.Unseen = t.acknowledged(r)
@@ -151,19 +151,19 @@ func (t *Table) join(to, r *record) {
 }
 
 // joined returns what was added to a flow.
-func (t *Table) joined(r *record) Joined {
-	if r.rare == 0 {
-		return Joined{}
+func (t *Table) joined(r row) Joined {
+	if rare := t.rare(r); rare != nil {
+		return rare.joined
 	}
-	return t.rarities.at(r.rare - 1).joined
+	return Joined{}
 }
 
 // acknowledged is Flow.Acknowledged for a flow that is by itself.
-func (t *Table) acknowledged(r *record) (acked, unseen uint64) {
-	sides := t.halves(r)
+func (t *Table) acknowledged(r row) (acked, unseen uint64) {
+	sides, rare := t.halves(r), t.rare(r)
 	for from := range sides {
 		s, other := &sides[from], &sides[1-from]
-		if !s.hasISN || r.rare != 0 && len(t.rarities.at(r.rare - 1).isns[from]) > 0 || other.signs&ACK == 0 {
+		if !s.hasISN || rare != nil && len(rare.isns[from]) > 0 || other.signs&ACK == 0 {
 			continue
 		}
 		n, missed := acknowledged(s.isn, s.content, other.ackMin, other.ackMax)

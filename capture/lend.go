@@ -24,16 +24,16 @@ func (t *Table) EachOf(i, n int) iter.Seq[*Flow] {
 }
 
 // recordsOf yields the records of one of n shares of the flows.
-func (t *Table) recordsOf(i, n int) iter.Seq[*record] {
-	return func(yield func(*record) bool) {
+func (t *Table) recordsOf(i, n int) iter.Seq[row] {
+	return func(yield func(row) bool) {
 		t.flush()
 		for at := range t.records.n {
-			r := t.records.at(at)
+			r := t.row(at)
 			if !r.used() {
 				continue
 			}
 			if n > 1 {
-				if k := t.key(r); k.share(n) != i {
+				if k := t.key(r.record); k.share(n) != i {
 					continue
 				}
 			}
@@ -66,7 +66,7 @@ func (t *Table) BriefIn(lo, hi uint32) iter.Seq2[uint32, *Flow] {
 	return func(yield func(uint32, *Flow) bool) {
 		var l lent
 		for at := lo; at < hi; at++ {
-			if r := t.records.at(at); r.used() && !yield(at, t.brief(r, t.rare(r, &l), &l)) {
+			if r := t.row(at); r.used() && !yield(at, t.brief(r, t.rareOf(r, &l), &l)) {
 				return
 			}
 		}
@@ -77,7 +77,7 @@ func (t *Table) BriefIn(lo, hi uint32) iter.Seq2[uint32, *Flow] {
 // asks a complete table needs its own.
 func (t *Table) Lender() func(number uint32) *Flow {
 	l := new(lent)
-	return func(number uint32) *Flow { return t.lend(t.records.at(number), l) }
+	return func(number uint32) *Flow { return t.lend(t.row(number), l) }
 }
 
 // share returns which of n shares the flow is of, by its addresses.
@@ -105,26 +105,26 @@ type lent struct {
 }
 
 // clean returns the exported form of a record, which is the caller's to keep.
-func (t *Table) clean(r *record) Flow {
+func (t *Table) clean(r row) Flow {
 	var l lent
 	return *t.lend(r, &l)
 }
 
-// rare returns what few flows have of a record; of most, that is nothing.
-func (t *Table) rare(r *record, l *lent) *rarity {
-	if r.rare == 0 {
-		return &l.plain
+// rareOf is rare, of most flows with nothing in it.
+func (t *Table) rareOf(r row, l *lent) *rarity {
+	if rare := t.rare(r); rare != nil {
+		return rare
 	}
-	return t.rarities.at(r.rare - 1)
+	return &l.plain
 }
 
 // lend puts the exported form of a record into l.
-func (t *Table) lend(r *record, l *lent) *Flow {
-	rare := t.rare(r, l)
+func (t *Table) lend(r row, l *lent) *Flow {
+	rare := t.rareOf(r, l)
 	f := t.brief(r, rare, l)
 	f.VLANs, f.Seconds = nil, nil
-	if r.hasVLAN {
-		l.vlans = insertSmallest(append(l.vlans[:0], rare.vlans...), r.vlan, maxVLANs)
+	if vlan := t.extraOf(r).vlan; vlan != 0 {
+		l.vlans = insertSmallest(append(l.vlans[:0], rare.vlans...), uint16(vlan-1), maxVLANs)
 		f.VLANs = l.vlans
 	}
 	if l.runs = t.secondsOf(r, rare, l.runs[:0]); len(l.runs) > 0 {
@@ -134,9 +134,9 @@ func (t *Table) lend(r *record, l *lent) *Flow {
 }
 
 // brief is lend without the seconds and the VLANs.
-func (t *Table) brief(r *record, rare *rarity, l *lent) *Flow {
+func (t *Table) brief(r row, rare *rarity, l *lent) *Flow {
 	f := &l.flow
-	k := t.key(r)
+	k := t.key(r.record)
 	k.name(f)
 	f.Joined = rare.joined
 	for from, side := range [...]*Side{&f.FromA, &f.FromB} {
@@ -156,17 +156,23 @@ func (t *Table) brief(r *record, rare *rarity, l *lent) *Flow {
 }
 
 // show fills in the clean form of a side, but for what is rare, and returns the initial sequence number that it saw first.
-func (t *Table) show(r *record, from int, to *Side) (isn uint32, some bool) {
-	s := t.sideOf(r, from)
+func (t *Table) show(r row, from int, to *Side) (isn uint32, some bool) {
+	var s *side
+	span := ^uint64(0)
 	switch {
-	case s == nil:
+	case r.annexed():
+		s = r.at(t.annexes.at(r.number), from)
+	case from == r.from():
+		s, span = &r.side, 1<<briefBits-1
+	default:
 		(&half{}).show(to)
 		return 0, false
-	case s.wide():
+	}
+	if s.wide() {
 		h := t.wides.at(uint32(s.first))
 		h.show(to)
 		return h.isn, h.hasISN
 	}
-	s.show(to, r.file)
+	s.show(to, t.fileOf(r), s.mixed>>signsBits&span)
 	return s.isn, s.packets > 0 && s.signs()&handshake != 0
 }

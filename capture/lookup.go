@@ -14,6 +14,7 @@ type lookups struct {
 	keys    [together]key
 	tags    [together]uint32
 	numbers [together]uint32 // number+1 of a record that may be the key's; 0: none
+	annexed int              // how many of those found before have an annex
 	touched uint64           // what was fetched, so that the compiler leaves it in
 }
 
@@ -38,29 +39,34 @@ func (t *Table) guess(l *lookups) {
 	}
 	if t.records.n > 0 {
 		for _, number := range l.numbers[:l.n] {
-			r := t.records.at(max(number, 1) - 1)     // any, where there is none: a branch is guessed wrong
-			touched ^= r.ends ^ uint64(r.side.ackMax) // its first and its last cache line
+			touched ^= t.records.at(max(number, 1) - 1).ends // any, where there is none: a branch is guessed wrong
 		}
 	}
+	if l.annexed > together/4 {
+		for _, number := range l.numbers[:l.n] {
+			touched ^= t.annexes.at(min(max(number, 1), t.annexes.room) - 1).seconds.mask
+		}
+	}
+	l.annexed = 0
 	l.touched ^= touched
 }
 
-// found returns the record of a key that find looked up: the one that it guessed, or else the right one.
-func (t *Table) found(l *lookups, i, from int) *record {
-	if r := t.guessed(l, i); r != nil {
+// found returns the row of a key that find looked up: the one that it guessed, or else the right one.
+func (t *Table) found(l *lookups, i, from int) row {
+	if r, ok := t.guessed(l, i); ok {
 		return r
 	}
-	return t.records.at(t.flow(&l.keys[i], l.tags[i], from))
+	return t.flow(&l.keys[i], l.tags[i], from)
 }
 
-// guessed returns the record that was guessed of a key, nil where it is not the right one.
-func (t *Table) guessed(l *lookups, i int) *record {
-	if number := l.numbers[i]; number != 0 {
-		if r := t.records.at(number - 1); t.is(r, &l.keys[i]) {
-			return r
-		}
+// guessed returns the row that was guessed of a key, and whether it is the right one.
+func (t *Table) guessed(l *lookups, i int) (r row, ok bool) {
+	if l.numbers[i] == 0 {
+		return row{}, false
 	}
-	return nil
+	r = t.row(l.numbers[i] - 1)
+	l.annexed += int(r.tail / flagAnnex & 1)
+	return r, t.is(r.record, &l.keys[i])
 }
 
 // knows reports whether the table, whose index has room, holds the flow with that key.
@@ -129,25 +135,9 @@ func (t *Table) flush() {
 // countBatch counts the packets of a batch, and empties it.
 func (t *Table) countBatch(b *batch) {
 	t.find(&b.lookups)
-	t.fetchSides(b)
 	for i := range b.packets[:b.n] {
 		p := &b.packets[i]
 		t.count(t.found(&b.lookups, i, int(p.from)), p)
 	}
 	b.n = 0
-}
-
-// fetchSides fetches the sides of the packets that are not in the records.
-func (t *Table) fetchSides(b *batch) {
-	if t.sides.n == 0 {
-		return
-	}
-	var touched uint64
-	for i, number := range b.numbers[:b.n] {
-		r := t.records.at(max(number, 1) - 1)
-		other := r.other & -uint32(r.from^b.packets[i].from) // 0 where the side is the record's
-		s := t.sides.at(max(other, 1) - 1)
-		touched ^= uint64(s.first) ^ uint64(s.ackMax)
-	}
-	b.touched ^= touched
 }

@@ -35,6 +35,10 @@ func (t *Table) mergeFlows(u *Table) {
 	shares := min(uint32(runtime.GOMAXPROCS(0)), 1+u.records.n/flowsPerMerger)
 	rest := make([]unmerged, shares)
 	t.index.reserve(1)
+	if n := t.records.n; n > 0 {
+		t.annexes.reach(n - 1)
+		t.extras.reach(n - 1)
+	}
 	var wait sync.WaitGroup
 	for i := range uint64(shares) {
 		of := u.numbers(uint32(uint64(u.records.n)*i/uint64(shares)), uint32(uint64(u.records.n)*(i+1)/uint64(shares)))
@@ -57,11 +61,11 @@ func (t *Table) mergeKnown(u *Table, numbers iter.Seq[uint32]) (rest unmerged) {
 	t.lookUp(u, numbers, func(l *lookups, batch []uint32) {
 		t.guess(l)
 		for i, number := range batch {
-			r, o := t.guessed(l, i), u.records.at(number)
+			r, ok := t.guessed(l, i)
 			switch {
 			case l.numbers[i] == 0:
 				rest.unknown = append(rest.unknown, number)
-			case r == nil || !t.holds(r, u, o) || !t.mergeSmall(r, u, o):
+			case !ok || !t.mergeSmall(r, u, u.row(number)):
 				rest.others = append(rest.others, number)
 			}
 		}
@@ -74,8 +78,8 @@ func (t *Table) mergeNew(u *Table, numbers []uint32) {
 	t.lookUp(u, slices.Values(numbers), func(l *lookups, batch []uint32) {
 		t.find(l)
 		for i, number := range batch {
-			o := u.records.at(number)
-			t.mergeFlow(t.records.at(t.newFlow(&l.keys[i], l.tags[i], int(o.from))), u, o)
+			o := u.row(number)
+			t.mergeFlow(t.newFlow(&l.keys[i], l.tags[i], o.from()), u, o)
 		}
 	})
 }
@@ -85,13 +89,13 @@ func (t *Table) mergeOthers(u *Table, numbers []uint32) {
 	t.lookUp(u, slices.Values(numbers), func(l *lookups, batch []uint32) {
 		t.find(l)
 		for i, number := range batch {
-			o := u.records.at(number)
-			t.mergeFlow(t.found(l, i, int(o.from)), u, o)
+			o := u.row(number)
+			t.mergeFlow(t.found(l, i, o.from()), u, o)
 		}
 	})
 }
 
-func (t *Table) mergeFlow(r *record, u *Table, o *record) {
+func (t *Table) mergeFlow(r row, u *Table, o row) {
 	if !t.mergeSmall(r, u, o) {
 		t.mergeRecord(r, u, o)
 	}
@@ -127,69 +131,65 @@ func (t *Table) lookUp(u *Table, numbers iter.Seq[uint32], do func(l *lookups, b
 	}
 }
 
-// holds reports whether the record has room for the seconds and sides of a flow of u.
-func (t *Table) holds(r *record, u *Table, o *record) bool {
-	seconds := r.seconds
-	return seconds.join(&o.seconds) && (r.other != 0 || u.sideOf(o, 1-int(r.from)) == nil)
-}
-
 // mergeSmall adds a flow of u that has no rare part and whose sides stay small, as nearly all do, and reports whether it has: else
 // nothing was done. A file of 1 M flows, read in two parts that both hold nearly all of them, took 1.4 s through the plain forms,
 // and 0.95 s so (November 2026).
-func (t *Table) mergeSmall(r *record, u *Table, o *record) bool {
-	if o.rare != 0 || o.hasVLAN && r.hasVLAN && o.vlan != r.vlan || o.file != r.file && t.packetsOf(r) > 0 {
+func (t *Table) mergeSmall(r row, u *Table, o row) bool {
+	mine, theirs := t.extraOf(r), u.extraOf(o)
+	if theirs.rare != 0 || theirs.vlan != 0 && mine.vlan != 0 && theirs.vlan != mine.vlan || theirs.file != mine.file && t.packetsOf(r) > 0 {
 		return false
 	}
 	var sides [2]side
 	for from := range sides {
+		s, later := t.sideOf(r, from), u.sideOf(o, from)
 		var ok bool
-		if sides[from], ok = withLater(t.sideOf(r, from), u.sideOf(o, from), u.before); !ok {
+		if sides[from], ok = withLater(&s, &later, u.before); !ok {
 			return false
 		}
 	}
-	r.file = o.file
-	for from := range sides {
-		t.putSide(r, from, &sides[from])
+	seconds, later := t.secondsIn(r), u.secondsIn(o)
+	if !seconds.join(&later) {
+		return false
 	}
-	t.addSeconds(r, &o.seconds, nil)
-	if o.hasVLAN {
-		r.vlan, r.hasVLAN = o.vlan, true
+	t.setFile(r, theirs.file)
+	if theirs.vlan != mine.vlan && theirs.vlan != 0 {
+		t.extra(r).vlan = theirs.vlan
 	}
+	t.set(r, &sides, &seconds)
 	return true
 }
 
-// putSide makes s, which is small, what the record knows of a side.
-func (t *Table) putSide(r *record, from int, s *side) {
-	to := t.sideOf(r, from)
-	if to == nil {
-		if s.empty() {
+// set makes sides, which are small, and seconds what is known of a flow.
+func (t *Table) set(r row, sides *[2]side, seconds *recent) {
+	from := r.from()
+	if !r.annexed() && sides[1-from].empty() {
+		if brief, ok := sides[from].withSeconds(seconds); ok {
+			r.side = brief
 			return
 		}
-		r.other = t.sides.take() + 1
-		to = t.sides.at(r.other - 1)
 	}
-	*to = *s
+	a := t.annex(r)
+	a.seconds, a.other, r.side = *seconds, sides[1-from], sides[from]
 }
 
 // mergeRecord adds a flow of u.
-func (t *Table) mergeRecord(r *record, u *Table, o *record) {
+func (t *Table) mergeRecord(r row, u *Table, o row) {
 	var rare rarity
-	if o.rare != 0 {
-		rare = *u.rarities.at(o.rare - 1)
+	if some := u.rare(o); some != nil {
+		rare = *some
 	}
-	t.addSeconds(r, &o.seconds, rare.seconds.runs)
-	if o.hasVLAN {
-		t.addVLAN(r, o.vlan)
+	seconds := u.secondsIn(o)
+	t.addSeconds(r, &seconds, rare.seconds.runs)
+	if vlan := u.extraOf(o).vlan; vlan != 0 {
+		t.addVLAN(r, uint16(vlan-1))
 	}
 	for from := range 2 {
-		if u.sideOf(o, from) != nil {
-			h := u.half(o, from)
-			if u.before > 0 {
-				h.follow(u.before)
-				rare.quoteRef[from].Frame += u.before
-			}
-			t.mergeHalf(r, from, &h, &rare)
+		h := u.half(o, from)
+		if u.before > 0 {
+			h.follow(u.before)
+			rare.quoteRef[from].Frame += u.before
 		}
+		t.mergeHalf(r, from, &h, &rare)
 	}
 	for _, vlan := range rare.vlans {
 		t.addVLAN(r, vlan)
@@ -210,7 +210,7 @@ func (h *half) follow(before uint64) {
 }
 
 // mergeHalf adds a side of another table, with the rare part of its flow.
-func (t *Table) mergeHalf(r *record, from int, o *half, rare *rarity) {
+func (t *Table) mergeHalf(r row, from int, o *half, rare *rarity) {
 	h := t.half(r, from)
 	if o.signs&Quoted != 0 {
 		t.joinQuote(r, &h, from, o.signs, rare.quotedAt[from], rare.quoteRef[from])

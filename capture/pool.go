@@ -6,6 +6,7 @@ import "math/bits"
 // run may hold ten thousand small captures; then chunks of one size, because a table of millions must not grow by millions.
 type pool[T any] struct {
 	chunks [][]T
+	room   uint32   // numbers that the chunks hold
 	n      uint32   // numbers given out
 	free   []uint32 // of those, given back
 }
@@ -37,14 +38,19 @@ func (p *pool[T]) take() uint32 {
 	}
 	i := p.n
 	p.n++
-	if next := i + firstChunk; next&(next-1) == 0 && next < largestChunk {
-		p.chunks = append(p.chunks, hugePages(make([]T, next)))
-	} else if next%largestChunk == 0 {
-		p.chunks = append(p.chunks, hugePages(make([]T, largestChunk)))
-	}
+	p.reach(i)
 	var zero T
 	*p.at(i) = zero // a zero is there; but a page that is read first costs more, see slotsPerPage
 	return i
+}
+
+// reach makes room for a number. Memory that nobody writes to costs nothing.
+func (p *pool[T]) reach(i uint32) {
+	for i >= p.room {
+		size := min(p.room+firstChunk, largestChunk)
+		p.chunks = append(p.chunks, hugePages(make([]T, size)))
+		p.room += size
+	}
 }
 
 // give takes a number back.

@@ -118,25 +118,25 @@ func (t *Table) mostRuns() int {
 	return max(leastRuns, t.mostFlows()*RunsPerFlow)
 }
 
-// addSecond notes that the flow had a packet in that second.
-func (t *Table) addSecond(r *record, second int64) {
-	if r.seconds.add(second) {
+// addSecond notes that the flow, whose annex is given, had a packet in that second.
+func (t *Table) addSecond(r row, a *annex, second int64) {
+	if a.seconds.add(second) {
 		return
 	}
-	if second < int64(r.seconds.base) || second > latestRecent {
+	if second < int64(a.seconds.base) || second > latestRecent {
 		t.addRun(r, Run{second, second})
 		return
 	}
 	var few [65]Run
-	for _, run := range r.seconds.runs(few[:0]) {
+	for _, run := range a.seconds.runs(few[:0]) {
 		t.addRun(r, run)
 	}
-	r.seconds = recent{}
-	r.seconds.add(second)
+	a.seconds = recent{}
+	a.seconds.add(second)
 }
 
 // addRun puts a run of seconds into the rare part of the flow.
-func (t *Table) addRun(r *record, run Run) {
+func (t *Table) addRun(r row, run Run) {
 	bag := &t.rarity(r).seconds
 	before := len(bag.runs)
 	bag.add(run)
@@ -148,11 +148,11 @@ func (t *Table) addRun(r *record, run Run) {
 }
 
 // addSeconds adds the seconds of a flow of another table.
-func (t *Table) addSeconds(r *record, o *recent, runs []Run) {
-	if !r.seconds.join(o) {
+func (t *Table) addSeconds(r row, o *recent, runs []Run) {
+	if a := t.annex(r); !a.seconds.join(o) {
 		var few [65]Run
 		for _, run := range o.runs(few[:0]) {
-			t.joinRun(r, run)
+			t.joinRun(r, a, run)
 		}
 	}
 	for _, run := range runs {
@@ -161,20 +161,21 @@ func (t *Table) addSeconds(r *record, o *recent, runs []Run) {
 }
 
 // joinRun adds a run of seconds: a short one as a packet in each would.
-func (t *Table) joinRun(r *record, run Run) {
+func (t *Table) joinRun(r row, a *annex, run Run) {
 	if run.Last-run.First >= 64 {
 		t.addRun(r, run)
 		return
 	}
 	for second := run.First; second <= run.Last; second++ {
-		t.addSecond(r, second)
+		t.addSecond(r, a, second)
 	}
 }
 
 // secondsOf appends the flow's set of seconds to the runs given, which are none.
-func (t *Table) secondsOf(r *record, rare *rarity, to []Run) Seconds {
+func (t *Table) secondsOf(r row, rare *rarity, to []Run) Seconds {
+	seconds := t.secondsIn(r)
 	if len(rare.seconds.runs) == 0 {
-		return r.seconds.runs(to)
+		return seconds.runs(to)
 	}
-	return joined(r.seconds.runs(append(to, rare.seconds.runs...)))
+	return joined(seconds.runs(append(to, rare.seconds.runs...)))
 }

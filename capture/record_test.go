@@ -17,8 +17,9 @@ func TestSizesOfRecords(t *testing.T) {
 		name      string
 		got, want uintptr
 	}{
-		{"a record, with the side seen first", unsafe.Sizeof(record{}), 96},
-		{"the other side", unsafe.Sizeof(side{}), 48},
+		{"a record, with the side seen first: a cache line", unsafe.Sizeof(record{}), 64},
+		{"the other side, and the seconds of all but brief flows: another", unsafe.Sizeof(annex{}), 64},
+		{"a side", unsafe.Sizeof(side{}), 48},
 		{"seconds", unsafe.Sizeof(recent{}), 16},
 	} {
 		if tt.got != tt.want {
@@ -31,12 +32,13 @@ func TestSizesOfRecords(t *testing.T) {
 // to the plain form.
 func TestSidesAddWhatHalvesDo(t *testing.T) {
 	kinds := []Signs{0, ACK, ACK | Payload, ACK | FIN, SYN, SYNACK, RST, RST | FIN, Cut, Fragment | Payload}
-	small := 0
+	small, brief := 0, 0
 	for seed := range uint64(2000) {
 		rng := rand.New(rand.NewPCG(seed, 11))
 		var table Table
 		k := key{tail: uint64(TCP)<<8 | uint64(familyIPv4)}
 		var want [2]half
+		var seconds Seconds
 		var p sighting
 		p.ns, p.frame = rng.Int64N(1e18), 1
 		for range 1 + rng.IntN(12) {
@@ -46,15 +48,19 @@ func TestSidesAddWhatHalvesDo(t *testing.T) {
 			p.wireLen = []uint32{60, 1514, math.MaxInt32}[rng.IntN(3)]
 			p.content = []uint32{0, 1460, math.MaxInt32}[rng.IntN(3)]
 			p.signs, p.number, p.from = kinds[rng.IntN(len(kinds))], rng.Uint32N(3), uint8(rng.IntN(3)/2)
-			r := table.record(&k, int(p.from))
+			r := table.rowOf(&k, int(p.from))
 			table.count(r, &p)
 			h := &want[p.from]
 			if p.signs&handshake != 0 && !h.hasISN {
 				h.isn, h.hasISN = p.number, true
 			}
 			h.add(&p)
+			seconds.Add(floorSecond(p.ns))
 		}
-		r := table.record(&k, 0)
+		r := table.rowOf(&k, 0)
+		if f := table.clean(r); !slices.Equal(f.Seconds, seconds) {
+			t.Fatalf("seed %d: seconds %v, want %v", seed, f.Seconds, seconds)
+		}
 		if got := table.halves(r); got != want {
 			t.Fatalf("seed %d (-plain +record):\n%s", seed, cmp.Diff(want, got, cmp.AllowUnexported(half{})))
 		}
@@ -69,6 +75,12 @@ func TestSidesAddWhatHalvesDo(t *testing.T) {
 		if table.wides.len() == 0 {
 			small++
 		}
+		if !r.annexed() {
+			brief++
+		}
+	}
+	if brief < 100 {
+		t.Errorf("%d of 2000 flows are brief", brief)
 	}
 	if small < 100 || small > 1900 {
 		t.Errorf("%d of 2000 records say all by themselves: the test is to try both", small)
@@ -96,7 +108,7 @@ func TestLaterSidesAddWhatHalvesDo(t *testing.T) {
 				}
 				p.wireLen = []uint32{60, 1514, math.MaxInt32}[rng.IntN(9)/4]
 				p.content = p.wireLen - 60
-				parts[i].count(parts[i].record(&k, int(p.from)), &p)
+				parts[i].count(parts[i].rowOf(&k, int(p.from)), &p)
 				p.frame += parts[i].before
 				h := &want[p.from]
 				if p.signs&handshake != 0 && !h.hasISN {
@@ -110,7 +122,7 @@ func TestLaterSidesAddWhatHalvesDo(t *testing.T) {
 			continue
 		}
 		parts[0].Merge(&parts[1])
-		r := parts[0].record(&k, 0)
+		r := parts[0].rowOf(&k, 0)
 		if got := parts[0].halves(r); got != want {
 			t.Fatalf("seed %d (-plain +merged):\n%s", seed, cmp.Diff(want, got, cmp.AllowUnexported(half{})))
 		}
@@ -133,21 +145,22 @@ func TestRecentSecondsAreThoseOfASet(t *testing.T) {
 	for seed := range uint64(3000) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		var table Table
-		var r record
+		r := table.rowOf(&key{tail: uint64(familyIPv4)}, 0)
 		var want Seconds
 		few := 4 + rng.IntN(len(steps)-3)
 		second := rng.Int64N(1<<33) - rng.Int64N(2)*1<<32
 		for range 1 + rng.IntN(200) {
-			table.addSecond(&r, second)
+			table.addSecond(r, table.annex(r), second)
 			want.Add(second)
 			second += steps[rng.IntN(few)]
 		}
-		rare := new(rarity)
-		if r.rare != 0 {
-			rare = table.rarity(&r)
+		rare := table.rare(r)
+		if rare != nil {
 			apart++
+		} else {
+			rare = new(rarity)
 		}
-		if got := table.secondsOf(&r, rare, nil); !slices.Equal(got, want) {
+		if got := table.secondsOf(r, rare, nil); !slices.Equal(got, want) {
 			t.Fatalf("seed %d: seconds %v, want %v", seed, got, want)
 		}
 		if table.runs != len(rare.seconds.runs) {
@@ -178,11 +191,11 @@ func TestShortFlowsNeedNoRuns(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var table Table
-			var r record
+			r := table.rowOf(&key{tail: uint64(familyIPv4)}, 0)
 			for i := range tt.packets {
-				table.addSecond(&r, 1445421600+tt.seconds(i))
+				table.addSecond(r, table.annex(r), 1445421600+tt.seconds(i))
 			}
-			if got := r.rare != 0; got != tt.apart {
+			if got := table.rare(r) != nil; got != tt.apart {
 				t.Errorf("runs apart: %v, want %v", got, tt.apart)
 			}
 		})
@@ -235,11 +248,11 @@ func TestLookupsFindWhatFlowDoes(t *testing.T) {
 			together.find(&l)
 			for i := range l.n {
 				k := l.keys[i]
-				r := together.found(&l, i, 0)
+				r := together.found(&l, i, 0).record
 				if together.key(r) != k {
 					t.Fatalf("seed %d: %x found for %x", seed, together.key(r), k)
 				}
-				single.record(&k, 0)
+				single.rowOf(&k, 0)
 			}
 		}
 		if together.Len() != single.Len() {
@@ -274,15 +287,15 @@ func TestPoolsKeepTheirValues(t *testing.T) {
 
 // TestMemoryOfAFlow measures what the table takes for a million scanned ports, a second apart or not.
 func TestMemoryOfAFlow(t *testing.T) {
-	const flows, most = 1 << 20, 120
+	const flows, most = 1 << 20, 90
 	table := Table{MaxFlows: 2 * flows}
 	for i := range uint64(flows) {
 		p := segment(uint32(i), 10<<24, uint16(i>>16), 80, SYN)
 		table.Add(&p, int64(i)*1e3, Ref{Frame: i + 1})
 	}
 	table.settle()
-	size := uintptr(len(table.index.slots))*8 + uintptr(table.records.n)*unsafe.Sizeof(record{})
-	if perFlow := float64(size) / flows; perFlow > most || table.wides.n+table.sides.n+table.rarities.n > 0 {
-		t.Errorf("%.0f bytes a flow, want at most %d; %d plain, %d other sides, %d with a rare part", perFlow, most, table.wides.n, table.sides.n, table.rarities.n)
+	size := uintptr(len(table.index.slots))*8 + uintptr(table.records.n)*(unsafe.Sizeof(record{})+unsafe.Sizeof(guard(0)))
+	if perFlow := float64(size) / flows; perFlow > most || table.wides.n+table.annexes.room+table.extras.room > 0 {
+		t.Errorf("%.0f bytes a flow, want at most %d; %d plain, room for %d annexes and %d extras", perFlow, most, table.wides.n, table.annexes.room, table.extras.room)
 	}
 }

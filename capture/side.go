@@ -22,6 +22,52 @@ const (
 	longest         = 1<<(64-signsBits) - 1 // nanoseconds from the first to the last packet: 78 hours
 )
 
+// A brief side is all that is known of its flow, the seconds in which it had packets included: those of the next 14 after its
+// first are bits of side.mixed, where the time of a longer flow would be.
+const (
+	briefBits   = 34 // of the nanoseconds from the first to the last packet: 17 seconds
+	secondsBits = 64 - signsBits - briefBits
+)
+
+// seconds returns the seconds of a brief side.
+func (s *side) seconds() recent {
+	if s.packets == 0 {
+		return recent{}
+	}
+	first := uint32(floorSecond(s.first))
+	return recent{mask: s.mixed>>(signsBits+briefBits)<<1 | 1, head: first, base: first}
+}
+
+// withoutSeconds returns a brief side as any other.
+func (s *side) withoutSeconds() side {
+	plain := *s
+	plain.mixed &= 1<<(signsBits+briefBits) - 1
+	return plain
+}
+
+// withSeconds returns a side, which is small, as a brief one; false where that cannot say it.
+func (s *side) withSeconds(seconds *recent) (brief side, ok bool) {
+	brief = *s
+	brief.mixed |= seconds.mask >> 1 << (signsBits + briefBits)
+	return brief, s.packets > 0 && s.mixed>>(signsBits+briefBits) == 0 && brief.seconds() == *seconds
+}
+
+// countBrief is count for a brief side, and reports whether it stays one: else the packet is still to be added.
+func (s *side) countBrief(p *sighting, second int64) bool {
+	after := uint64(second - floorSecond(s.first))
+	if after > secondsBits {
+		return false
+	}
+	seconds := s.mixed >> (signsBits + briefBits)
+	s.mixed &= 1<<(signsBits+briefBits) - 1
+	ok := s.count(p)
+	if ok {
+		seconds |= 1 << after >> 1
+	}
+	s.mixed |= seconds << (signsBits + briefBits)
+	return ok
+}
+
 func (s *side) signs() Signs { return Signs(s.mixed) }
 
 // wide reports whether the plain form of the side is elsewhere.
@@ -62,10 +108,10 @@ func (s *side) half(file uint16) half {
 	return h
 }
 
-// show is half.show for a side that is not wide. Through the plain form it took twice as long.
-func (s *side) show(to *Side, file uint16) {
+// show is half.show for a side that is not wide, which lasted so many nanoseconds. Through the plain form it took twice as long.
+func (s *side) show(to *Side, file uint16, span uint64) {
 	signs, first := s.signs(), Ref{uint32(file), uint64(s.frame)}
-	last := s.first + int64(s.mixed>>signsBits)
+	last := s.first + int64(span)
 	to.Packets, to.Bytes, to.Content = uint64(s.packets), uint64(s.bytes), uint64(s.content)
 	to.First, to.Last, to.Signs = s.first, last, signs
 	to.PayloadMin, to.PayloadMax, to.AckMin, to.AckMax = s.payMin, s.payMax, s.ackMin, s.ackMax
@@ -142,17 +188,14 @@ func (s *side) count(p *sighting) bool {
 	return true
 }
 
-// withLater returns what two sides of one flow, nil where there is none, add up to. The packets of o are of the same file, and
+// withLater returns what two sides of one flow add up to. The packets of o are of the same file, and
 // behind so many others in front of the first that it counts. False: they are to be added in their plain form. It is
 // [half.merge] for the sides whose first packet is that of s.
 func withLater(s, o *side, before uint64) (sum side, ok bool) {
 	switch {
-	case o == nil || o.empty():
-		if s != nil {
-			sum = *s
-		}
-		return sum, !sum.wide()
-	case s == nil || s.empty():
+	case o.empty():
+		return *s, !s.wide()
+	case s.empty():
 		frame := before + uint64(o.frame)
 		sum = *o
 		sum.frame = uint32(frame)

@@ -33,7 +33,9 @@ type Table struct {
 	others   map[Pair]*runBag       // not yet in Others
 	index    index
 	records  pool[record]
-	sides    pool[side]       // the second of a record
+	annexes  pool[annex]      // by number of the record, as are
+	extras   pool[extra]      // these,
+	guards   pool[guard]      // and these
 	wides    pool[half]       // what a side cannot say
 	ends     pool[[2]address] // of IPv6 flows
 	rarities pool[rarity]
@@ -41,37 +43,36 @@ type Table struct {
 	onward   *relay // where full batches go; nil: into the records
 	runs     int    // of seconds, in rarities
 
+	file    uint16            // of the flows without an extra
 	before  uint64            // packets of the file in front of those numbered from 1: Merge adds them
 	granted uint32            // flows lent by Pool
 	held    [guardEnds]uint32 // flows by their number of protected ends
 	hand    uint32            // the record that eviction looks at next
 }
 
-// flow returns the number of the flow with that key, whose tag is given; a new one, first seen from that side, where there
-// is none.
-func (t *Table) flow(k *key, tag uint32, from int) uint32 {
+// flow returns the row of the flow with that key, whose tag is given; a new one, first seen from that side, where there is
+// none.
+func (t *Table) flow(k *key, tag uint32, from int) row {
 	t.index.reserve(1)
 	for number, slot := t.index.candidate(tag, tag); number != 0; number, slot = t.index.candidate(tag, slot) {
-		if t.is(t.records.at(number-1), k) {
-			return number - 1
+		if r := t.row(number - 1); t.is(r.record, k) {
+			return r
 		}
 	}
 	return t.newFlow(k, tag, from)
 }
 
 // newFlow adds a flow that the index does not know.
-func (t *Table) newFlow(k *key, tag uint32, from int) uint32 {
-	i := t.vacant()
-	t.index.put(tag, i)
-	r := t.records.at(i)
-	r.tail, r.ends = k.tail, k.ends4()
+func (t *Table) newFlow(k *key, tag uint32, from int) row {
+	r := t.row(t.vacant())
+	t.index.put(tag, r.number)
+	r.tail, r.ends = k.tail|uint64(from)*flagB, k.ends4()
 	if k.family() != familyIPv4 {
 		r.ends = uint64(t.ends.take())
 		*t.ends.at(uint32(r.ends)) = [2]address{k.a, k.b}
 	}
-	r.from, r.guard = uint8(from), t.guarded(k)
-	t.held[r.guard]++
-	return i
+	t.guard(r.number, t.guarded(k))
+	return r
 }
 
 // Add counts a packet for which Decode returned Kept. ns is its time in nanoseconds since 1970 UTC.
@@ -146,10 +147,10 @@ func (t *Table) Quote(q Quote, ns int64, ref Ref) {
 	}
 }
 
-// record returns the record of the flow with that key, a new one, first seen from that side, where there is none.
-func (t *Table) record(k *key, from int) *record {
+// rowOf returns the row of the flow with that key, a new one, first seen from that side, where there is none.
+func (t *Table) rowOf(k *key, from int) row {
 	t.index.reserve(1)
-	return t.records.at(t.flow(k, t.index.tag(k), from))
+	return t.flow(k, t.index.tag(k), from)
 }
 
 func (t *Table) addOther(p *Packet, ns int64) {
