@@ -83,25 +83,16 @@ func (t *teller) headline(g *group, f *match.Finding) []span {
 			text("  " + endName(f.Initiator, f.From) + " -> " + target + ", " + count(g.scan.Ports, "port") + inVLAN(f.Segment)),
 		}
 	}
+	p := t.partiesOf(g)
 	line := []span{
 		{f.Verdict.String(), strong},
-		text("  " + t.endsOf(g, initiator) + " -> " + t.endsOf(g, responder)),
+		text("  " + p.initiators.printed() + " -> " + p.responders.printed()),
 		{"  " + service(f.Proto, f.Port) + inVLAN(f.Segment), strong},
 	}
 	if names := f.Qualifiers.Names(); len(names) > 0 {
 		line = append(line, span{"  [" + strings.Join(names, ", ") + "]", doubt})
 	}
 	return line
-}
-
-// endsOf lists one end of a group's findings: a few names, or all of them where everything is to be said.
-func (t *teller) endsOf(g *group, end endFunc) string {
-	most := listed
-	if t.o.Verbose {
-		most = 0
-	}
-	names, more := g.ends(t.r, end, most)
-	return someMore(names, most, more, "and")
 }
 
 // inVLAN names the VLAN of a segment: ", vlan 10"; nothing where VLANs are not told apart.
@@ -133,7 +124,7 @@ func (t *teller) outcome(g *group, f *match.Finding) string {
 	if len(g.members) == 1 {
 		return outcomeOf(f)
 	}
-	counts := g.outcomes(t.r)
+	counts := t.partiesOf(g).outcomes
 	var parts []string
 	for o := match.Success; ; o-- {
 		if n := counts[o]; n == g.size() {
@@ -223,7 +214,8 @@ func (t *teller) settle(g *group, f *match.Finding) string {
 	case f.Bucket() != match.Undocumented:
 		return ""
 	}
-	return t.except(f.ID(), f.Verdict.String(), t.selector(g, initiator), t.selector(g, responder), f.Proto.String(), fmt.Sprint(f.Port))
+	p := t.partiesOf(g)
+	return t.except(f.ID(), f.Verdict.String(), t.selector(g, initiator, &p.initiators), t.selector(g, responder, &p.responders), f.Proto.String(), fmt.Sprint(f.Port))
 }
 
 // except writes the part of an exception that selects an entry. An end that is empty is any.
@@ -246,10 +238,10 @@ func inventoryLine(f *match.Finding, h match.Hypothesis) string {
 
 // selector names one end of a group for an exception: the machine or address where there is only one, the role where
 // there are more, and the first address where they have none.
-func (t *teller) selector(g *group, end endFunc) string {
+func (t *teller) selector(g *group, end endFunc, c *cast) string {
 	first, placed := end(t.r.Findings.At(g.members[0]))
 	switch {
-	case len(placed.Roles) > 0 && g.several(t.r, end):
+	case len(placed.Roles) > 0 && c.several():
 		return yamlScalar(string(placed.Roles[0].Role))
 	case placed.Machine != nil:
 		return yamlScalar(placed.Machine.Name)

@@ -9,7 +9,6 @@ import (
 	"flowvet/capture"
 	"flowvet/inventory"
 	"flowvet/match"
-	"flowvet/numbering"
 )
 
 // circumstances are what findings of one cause share. They are the key of a group.
@@ -32,6 +31,7 @@ type group struct {
 	packets uint64
 	scan    *match.Scan // nil: no scan
 	rest    match.Rest  // of the scan: members that are no findings
+	parties *parties    // once somebody asked for them
 }
 
 // size is the number of conversations.
@@ -54,7 +54,7 @@ type tally struct {
 
 func newTally(r *match.Result, s selection) *tally {
 	t := &tally{excepted: map[string]int{}}
-	causes := map[circumstances]*group{}
+	causes := causes{groups: map[circumstances]*group{}}
 	scans := map[int]*group{}
 	roles := roleLabels{}
 	for i, f := range r.Findings.All() {
@@ -65,7 +65,7 @@ func newTally(r *match.Result, s selection) *tally {
 			t.excepted[f.Disposition.Exception.ID]++
 			continue
 		}
-		g := t.groupOf(r, f, causes, scans, roles)
+		g := t.groupOf(r, f, &causes, scans, roles)
 		g.members = append(g.members, i)
 		g.packets += f.Sent.Packets + f.Received.Packets
 		t.findings[g.bucket]++
@@ -84,7 +84,7 @@ func newTally(r *match.Result, s selection) *tally {
 }
 
 // groupOf returns the group of an open finding, made if it is the first of its kind.
-func (t *tally) groupOf(r *match.Result, f *match.Finding, causes map[circumstances]*group, scans map[int]*group, roles roleLabels) *group {
+func (t *tally) groupOf(r *match.Result, f *match.Finding, causes *causes, scans map[int]*group, roles roleLabels) *group {
 	if n := f.Scan; n > 0 && n <= len(r.Scans) {
 		if scans[n] == nil {
 			scan := &r.Scans[n-1]
@@ -100,10 +100,28 @@ func (t *tally) groupOf(r *match.Result, f *match.Finding, causes map[circumstan
 	if e := f.Disposition.Expired; e != nil {
 		key.expired = e.ID
 	}
-	if causes[key] == nil {
-		causes[key] = t.open(&group{bucket: f.Bucket(), level: f.Level})
+	return causes.group(key, func() *group { return t.open(&group{bucket: f.Bucket(), level: f.Level}) })
+}
+
+// causes are the groups by their circumstances. Findings that follow each other are mostly of one cause.
+type causes struct {
+	groups map[circumstances]*group
+	key    circumstances // of last
+	last   *group
+}
+
+// group returns the group of a key, opened if it is the first.
+func (c *causes) group(key circumstances, open func() *group) *group {
+	if c.last != nil && key == c.key {
+		return c.last
 	}
-	return causes[key]
+	g := c.groups[key]
+	if g == nil {
+		g = open()
+		c.groups[key] = g
+	}
+	c.key, c.last = key, g
+	return g
 }
 
 func (t *tally) open(g *group) *group {
@@ -134,60 +152,6 @@ func (l roleLabels) of(a netip.Addr, p *inventory.Placed) string {
 		l[a] = label
 	}
 	return label
-}
-
-// endFunc picks one end of a finding.
-type endFunc func(*match.Finding) (netip.Addr, *inventory.Placed)
-
-// ends returns the names of one end of a group's findings, each machine once, in the order of the result: the first most of them
-// (0: all), and how many more there are.
-func (g *group) ends(r *match.Result, end endFunc, most int) (names []string, more int) {
-	addresses := numbering.Addresses{Hash: numbering.NewHash()} // a million where somebody scans
-	machines := map[*inventory.Machine]bool{}
-	for _, f := range r.Findings.Of(g.members) {
-		a, p := end(f)
-		fresh := !machines[p.Machine]
-		if p.Machine != nil {
-			machines[p.Machine] = true
-		} else {
-			_, fresh = addresses.Add(a)
-		}
-		if !fresh {
-			continue
-		}
-		if most > 0 && len(names) >= most {
-			more++
-			continue
-		}
-		names = append(names, endName(a, p))
-	}
-	return names, more
-}
-
-// several reports whether one end of a group's findings is not always the same machine.
-func (g *group) several(r *match.Result, end endFunc) bool {
-	first, placed := end(r.Findings.At(g.members[0]))
-	for _, f := range r.Findings.Of(g.members) {
-		if a, p := end(f); p.Machine != placed.Machine || p.Machine == nil && a != first {
-			return true
-		}
-	}
-	return false
-}
-
-func initiator(f *match.Finding) (netip.Addr, *inventory.Placed) { return f.Initiator, f.From }
-func responder(f *match.Finding) (netip.Addr, *inventory.Placed) { return f.Responder, f.To }
-
-// outcomes counts the findings of a group by outcome.
-func (g *group) outcomes(r *match.Result) map[match.Outcome]int {
-	counts := map[match.Outcome]int{}
-	for _, f := range r.Findings.Of(g.members) {
-		counts[f.Outcome]++
-	}
-	for o, n := range g.rest.Outcomes {
-		counts[match.Outcome(o)] += n
-	}
-	return counts
 }
 
 // shortfall is an entry of the text report: expectations of one cause.
