@@ -11,15 +11,14 @@ import (
 // server is. The million conversations between 5,000 machines of 61 classes on 343 rows' ports ask 126,000 different questions by
 // the classes of their ends, and 8,600 by these numbers.
 type lookalikes struct {
-	of     [][]uint32        // by class of port and of end: the number plus 1; 0: not known yet
-	labels map[string]uint32 // numbers by what they stand for, class of port first
+	of [][]uint32 // by class of port and of end: the number plus 1; 0: not known yet
 }
 
 // number returns the number of an end on a port.
 func (x *lookalikes) number(j *judge, e *end, port uint16) uint32 {
 	class := j.ports.class[port]
 	if x.of == nil {
-		x.of, x.labels = make([][]uint32, len(j.ports.permissions)), map[string]uint32{}
+		x.of = make([][]uint32, len(j.ports.permissions))
 	}
 	if x.of[class] == nil {
 		x.of[class] = make([]uint32, len(j.classes))
@@ -27,12 +26,21 @@ func (x *lookalikes) number(j *judge, e *end, port uint16) uint32 {
 	n := &x.of[class][e.class]
 	if *n == 0 {
 		label := j.aspect(binary.BigEndian.AppendUint16(nil, class), e, j.ports.permissions[class])
-		if *n = x.labels[string(label)]; *n == 0 {
-			*n = uint32(len(x.labels) + 1)
-			x.labels[string(label)] = *n
-		}
+		*n = j.rulings.number(label) + 1
 	}
 	return *n - 1
+}
+
+// number returns the number of what a label stands for.
+func (x *rulings) number(label []byte) uint32 {
+	x.Lock()
+	defer x.Unlock()
+	n, known := x.labels[string(label)]
+	if !known {
+		n = uint32(len(x.labels))
+		x.labels[string(label)] = n
+	}
+	return n
 }
 
 // aspect appends all that a ruling under some permissions can depend on of an end, but for its being the other end's machine.
@@ -44,11 +52,15 @@ func (j *judge) aspect(to []byte, e *end, under []*catalog.Permission) []byte {
 		to = e.addr.AppendTo(to)
 	}
 	for _, p := range under {
-		to = appendFit(to, j.fits(e, p.From, true), p.From)
-		to = appendFit(to, j.fits(e, p.From, false), p.From)
-		to = appendFit(to, j.fits(e, p.To, true), p.To)
-		to = appendFit(to, j.fits(e, p.To, false), p.To)
-		if product, ok := j.cat.Product(p.Row.Product); ok {
+		fits := e.stranger // or could be given a role that does
+		for _, column := range [][]catalog.Role{p.From, p.To} {
+			for _, initiates := range []bool{true, false} {
+				f := j.fits(e, column, initiates)
+				fits = fits || f.kind != fitNone
+				to = appendFit(to, f, column)
+			}
+		}
+		if product, ok := j.cat.Product(p.Row.Product); ok && fits {
 			to = append(to, byte(j.carries(e, product)))
 		}
 		to = append(to, byte(j.atLeast(e, p.Row.SourceMin, p.Row.Source)), byte(j.atLeast(e, p.Row.TargetMin, p.Row.Target)))

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"flowvet/capture"
 	"flowvet/catalog"
@@ -57,29 +58,31 @@ func (c *conv) rank() rank { return rank(c.Bucket())*rank(LevelError+1) + rank(L
 // reportOrder puts findings, which are sorted, in the order of their ranks. Only where networks are told apart must they be
 // sorted again: segments come last in a report, and second among conversations.
 func reportOrder(parts [][]sorted) []*conv {
-	var sizes [ranks]int
-	segments := false
-	for _, part := range parts {
-		for _, s := range part {
-			sizes[s.rank()]++
-			segments = segments || s.segment() != 0
+	places := make([][ranks]int, len(parts)) // of the next finding of each part, by rank
+	var segments atomic.Bool
+	sideBySide(len(parts), func(i int) {
+		for _, s := range parts[i] {
+			places[i][s.rank()]++
+			if s.segment() != 0 {
+				segments.Store(true)
+			}
+		}
+	})
+	n := 0
+	for r := range ranks {
+		for i := range places {
+			n, places[i][r] = n+places[i][r], n
 		}
 	}
-	var next [ranks]int
-	n := 0
-	for r, size := range sizes {
-		next[r] = n
-		n += size
-	}
 	all := make([]*conv, n)
-	for _, part := range parts {
-		for _, s := range part {
-			at := &next[s.rank()]
+	sideBySide(len(parts), func(i int) {
+		for _, s := range parts[i] {
+			at := &places[i][s.rank()]
 			all[*at] = s.c
 			*at++
 		}
-	}
-	if segments {
+	})
+	if segments.Load() {
 		slices.SortFunc(all, compareFindings)
 	}
 	return all
@@ -90,9 +93,12 @@ func reportOrder(parts [][]sorted) []*conv {
 // conversations' place: there is never one more than has been judged.
 func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *excepter, out *services) []sorted {
 	failed := &crowd{exceptions: exceptions}
-	in, began := convs[:0], 0
+	in, began, groups := convs[:0], 0, false
 	var last *conv
-	for _, s := range convs {
+	for i, s := range convs {
+		if i%atATime == 0 {
+			x.fetched |= fetch(convs[i:min(i+atATime, len(convs))])
+		}
 		c := s.c
 		if last != nil && !c.sameInitiator(last) {
 			in, failed = failed.close(in, began)
@@ -104,6 +110,7 @@ func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *e
 			continue
 		}
 		l.excuse(c)
+		groups = groups || c.Verdict == GroupCast
 		s.note(c.rank())
 		if (c.Outcome == Refused || c.Outcome == Unanswered) && c.Verdict != GroupCast {
 			failed.add(s)
@@ -111,8 +118,22 @@ func (x *ruler) findings(convs []sorted, l leaders, window Window, exceptions *e
 		}
 		in = append(in, s)
 	}
-	in, _ = failed.close(in, began)
-	return mergeGroups(in)
+	if in, _ = failed.close(in, began); groups {
+		in = mergeGroups(in)
+	}
+	return in
+}
+
+// atATime is how many conversations are fetched at a time.
+const atATime = 64
+
+// fetch looks at conversations that lie anywhere in memory before they are judged, so that their loads do not wait for each other: of
+// a million that was a tenth of the judging. What it returns is to be kept.
+func fetch(convs []sorted) (seen uint32) {
+	for _, s := range convs {
+		seen |= s.c.Flows
+	}
+	return seen
 }
 
 // sameInitiator reports whether one host, as far as addresses tell, began both.
@@ -157,7 +178,7 @@ func (x *ruler) finding(c *conv, window Window) {
 	c.rests = r
 	x.confirmDirection(c, q)
 	c.Level = c.Verdict.Level()
-	x.qualify(c, x.told(r, q), window)
+	x.qualify(c, r, window)
 }
 
 // confirmDirection turns a verdict that the direction would overturn into direction-unconfirmed.

@@ -76,6 +76,11 @@ func inParts(n int, do func(int)) {
 	})
 }
 
+// inRanges calls do for each of so many ranges of 0 to n-1, side by side.
+func inRanges(n, ranges int, do func(i, lo, hi int)) {
+	sideBySide(ranges, func(i int) { do(i, n*i/ranges, n*(i+1)/ranges) })
+}
+
 // side by side calls do for 0 to n-1, each in a goroutine of its own.
 func sideBySide(n int, do func(int)) {
 	if n == 1 {

@@ -16,6 +16,7 @@ type judge struct {
 	machines         map[*inventory.Machine]*end
 	anywhere         map[string]catalog.Cover // by product: what any machine carries
 	ports            *portClasses
+	rulings          *rulings
 	planes           map[onPlane][]netip.Addr
 	restrictsClients bool
 	sees             view // what the user says every capture sees
@@ -86,11 +87,10 @@ type ruling struct {
 	allowed    []catalog.Role
 	hypotheses []Hypothesis
 
-	rows     []*catalog.Row // of the readings, without repeats
-	complete bool           // what follows is known
-	near     []Near         // undocumented: nearest first
-	marks    Qualifiers     // that ends, port and rows ask for
-	anyway   Qualifiers     // of these, what the ends and the port ask for whatever the verdict
+	rows   []*catalog.Row // of the readings, without repeats
+	near   []Near         // undocumented: nearest first
+	marks  Qualifiers     // that ends, port and rows ask for
+	anyway Qualifiers     // of these, what the ends and the port ask for whatever the verdict
 }
 
 // citeRows returns the rows of the readings, without repeats.
@@ -235,8 +235,9 @@ func (j *judge) undocumented(q question) ruling {
 
 // readings holds every permission on a port, broad rows excepted, against two ends.
 func (j *judge) readings(i, r *end, t catalog.Transport, port uint16) []reading {
-	var xs []reading
-	for _, p := range j.cat.On(t, port) {
+	standing := j.cat.On(t, port)
+	xs := make([]reading, 0, len(standing))
+	for _, p := range standing {
 		if !p.Ports.Broad() && p.Row.Class.Kind != catalog.Internal {
 			xs = append(xs, j.read(p, i, r))
 		}

@@ -45,6 +45,9 @@ func Check(g Grounds) error {
 	if _, err := j.view(g.Sees); err != nil {
 		return err
 	}
+	if len(g.During)+len(g.Scenarios) == 0 {
+		return nil
+	}
 	operations := operations(g.Catalog)
 	x := newExpecter(j, &g, nil, nil)
 	for _, op := range g.During {
@@ -146,7 +149,7 @@ func Evaluate(g Grounds, captures []*capture.Capture) (*Result, error) {
 		w.others(j, table)
 		newStage(demanded, w, r).play()
 	}
-	slices.SortStableFunc(r.Expectations, compareExpectations)
+	r.Expectations = sortedExpectations(r.Expectations)
 	r.except(x, fs)
 	r.closeScenarios()
 	r.Scans = scans(fs)
@@ -186,6 +189,9 @@ func folded(t *capture.Table) []Folded {
 // warnInapplicable says which operations the inferred machines cannot have run: with a declared inventory that is an error
 // of [Check], an inferred one is known only now.
 func (r *Result) warnInapplicable(j *judge, g *Grounds) {
+	if len(g.During) == 0 {
+		return
+	}
 	x := newExpecter(j, g, nil, nil)
 	for _, op := range g.During {
 		if !x.applicable(op) {
@@ -270,22 +276,18 @@ func (j *judge) recognised(s *survey) int {
 	return len(machines) + len(apart)
 }
 
-// count sums the result up. A scan counts once, as its worst member.
+// count sums the result up, ranges of the findings side by side.
 func (r *Result) count(fs []*conv) {
 	c := &r.Counts
-	for i, f := range fs {
-		if f.scan > 0 && r.Scans[f.scan-1].Worst != i {
-			continue
-		}
-		switch f.Bucket() {
-		case Documented:
-			c.Documented++
-		case Undocumented:
-			c.Undocumented++
-		case Indeterminate:
-			c.Indeterminate++
-		}
-		c.weigh(f.Level, f.disposition())
+	counts := make([]Counts, sharesOf(len(fs)))
+	inRanges(len(fs), len(counts), func(i, lo, hi int) { counts[i] = r.countFindings(fs, lo, hi) })
+	for _, n := range counts {
+		c.Documented += n.Documented
+		c.Undocumented += n.Undocumented
+		c.Indeterminate += n.Indeterminate
+		c.Excepted += n.Excepted
+		c.Errors += n.Errors
+		c.Warnings += n.Warnings
 	}
 	for i := range r.Expectations {
 		e := &r.Expectations[i]
@@ -304,6 +306,26 @@ func (r *Result) count(fs []*conv) {
 			c.weigh(e.Level, e.Disposition)
 		}
 	}
+}
+
+// countFindings counts a range of the findings. A scan counts once, as its worst member.
+func (r *Result) countFindings(fs []*conv, lo, hi int) (c Counts) {
+	for i := lo; i < hi; i++ {
+		f := fs[i]
+		if f.scan > 0 && r.Scans[f.scan-1].Worst != i {
+			continue
+		}
+		switch f.Bucket() {
+		case Documented:
+			c.Documented++
+		case Undocumented:
+			c.Undocumented++
+		case Indeterminate:
+			c.Indeterminate++
+		}
+		c.weigh(f.Level, f.disposition())
+	}
+	return c
 }
 
 // weigh counts an open finding by its level, an excepted one apart.

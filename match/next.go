@@ -55,15 +55,24 @@ func (r *Result) advise(g *Grounds, fs []*conv) {
 	}
 }
 
-// keepOnly returns the findings that are wanted.
+// keepOnly returns the findings that are wanted, in a list that need not grow; ranges of them are asked side by side.
 func keepOnly(fs []*conv, wanted func(*conv) bool) []*conv {
-	kept := make([]*conv, 0, len(fs)) // growing it to a million took the memory of 5 million
-	for _, f := range fs {
-		if wanted(f) {
-			kept = append(kept, f)
+	room := make([]*conv, len(fs))
+	kept := make([][]*conv, sharesOf(len(fs)))
+	inRanges(len(fs), len(kept), func(i, lo, hi int) {
+		own := room[lo:lo]
+		for _, f := range fs[lo:hi] {
+			if wanted(f) {
+				own = append(own, f)
+			}
 		}
+		kept[i] = own
+	})
+	all := room[:0]
+	for _, own := range kept {
+		all = append(all, own...)
 	}
-	return kept
+	return all
 }
 
 // adviseCatalogue counts what the addendum would document, and returns the others.

@@ -3,6 +3,7 @@ package match
 import (
 	"maps"
 	"slices"
+	"sync"
 
 	"flowvet/catalog"
 	"flowvet/inventory"
@@ -13,12 +14,21 @@ const maxRulings = 1 << 16
 
 // ruler is a judge that decides no question twice: on ports of one class, ends that no permission there tells apart get one
 // ruling. Of 1 M undocumented conversations it decides a few dozen: judging them took 3.1 s, and takes 0.4 s. Each goroutine has
-// its own.
+// its own, and asks the others' rulings before it decides.
 type ruler struct {
 	*judge
 	known map[rulingKey]*ruling
 	alike lookalikes
 	apart *ruling // of what no VMware machine takes part in
+
+	fetched uint32 // see fetch
+}
+
+// rulings is what the rulers of all goroutines have decided.
+type rulings struct {
+	sync.Mutex
+	known  map[rulingKey]*ruling
+	labels map[string]uint32 // the numbers of lookalikes by what they stand for, class of port first
 }
 
 // rulingKey is all of a question that its ruling can depend on.
@@ -41,14 +51,32 @@ func (x *ruler) rule(q question) *ruling {
 	k := rulingKey{i, r, q.proto, q.certain, sameMachine(q.i, q.r)}
 	known := x.known[k]
 	if known == nil {
-		decided := x.decide(q)
-		known = &decided
-		known.rows = citeRows(known.readings)
+		known = x.rulings.ask(k, func() *ruling { return x.decided(q) })
 		if len(x.known) < maxRulings {
 			x.known[k] = known
 		}
 	}
 	return known
+}
+
+// ask returns a ruling that anybody has decided, or decides it. Two may do so at a time, and the first is kept.
+func (x *rulings) ask(k rulingKey, decide func() *ruling) *ruling {
+	x.Lock()
+	known := x.known[k]
+	x.Unlock()
+	if known != nil {
+		return known
+	}
+	decided := decide()
+	x.Lock()
+	defer x.Unlock()
+	if known = x.known[k]; known != nil {
+		return known
+	}
+	if len(x.known) < maxRulings {
+		x.known[k] = decided
+	}
+	return decided
 }
 
 // documentedPort reports whether port is a documented responder port of r towards i, neither of which is a group. Broad rows
@@ -58,19 +86,16 @@ func (x *ruler) documentedPort(i, r *end, t catalog.Transport, port uint16) bool
 	return v == VerdictDocumented || v == DocumentedOverride
 }
 
-// told completes the ruling of a question with what a finding says besides the verdict.
-func (x *ruler) told(r *ruling, q question) *ruling {
-	if r.complete {
-		return r
-	}
-	r.complete = true
-	insecure := x.cat.Insecure(q.proto, q.port) != ""
+// decided decides a question, with what a finding says besides the verdict.
+func (j *judge) decided(q question) *ruling {
+	r := j.decide(q)
+	r.rows = citeRows(r.readings)
 	mark := func(when bool, what Qualifiers) {
 		if when {
 			r.marks |= what
 		}
 	}
-	mark(insecure, Insecure)
+	mark(j.cat.Insecure(q.proto, q.port) != "", Insecure)
 	mark(q.i.inferred || q.r.inferred, RoleInferred)
 	r.anyway = r.marks
 	switch r.verdict.Bucket() {
@@ -79,13 +104,13 @@ func (x *ruler) told(r *ruling, q question) *ruling {
 			primary := &r.readings[0]
 			mark(primary.from.kind == fitFamily || primary.from.kind == fitAssumed, ClientAssumed)
 			mark(primary.perm.Row.Insecure != "", Insecure)
-			mark(x.unverified(primary), VersionUnverified)
+			mark(j.unverified(primary), VersionUnverified)
 		}
 	case Undocumented:
-		r.near = x.near(q)
-		mark(x.disputed(q), DocumentDisputed)
+		r.near = j.near(q)
+		mark(j.disputed(q), DocumentDisputed)
 	}
-	return r
+	return &r
 }
 
 // portClasses numbers the ports: on those of one class the same permissions stand, in each transport, and the same services
@@ -157,6 +182,7 @@ func permissionsOn(c *catalog.Catalog, inv *inventory.Inventory, port uint16) []
 // prepare finds what the rulings of several goroutines ask for.
 func (j *judge) prepare() {
 	j.ports = newPortClasses(j.cat, j.inv)
+	j.rulings = &rulings{known: map[rulingKey]*ruling{}, labels: map[string]uint32{}}
 	for _, r := range j.cat.Rows {
 		if p, ok := j.cat.Product(r.Product); ok {
 			j.carriedAnywhere(p)
