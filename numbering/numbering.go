@@ -60,10 +60,23 @@ func (x *Index) search(hash uint32, meant func(number uint32) bool) (number uint
 // leastSlots is the size of the smallest index.
 const leastSlots = 1 << 6
 
+// slotsPerPage is how many slots a page of memory holds.
+const slotsPerPage = 4096 / 8
+
+// newSlots returns n free slots. Each page of them is written before it is read: read first, it would be mapped to the one page of
+// zeros, and mapped anew, with a word to all processors, when it is written.
+func newSlots(n int) []uint64 {
+	slots := make([]uint64, n)
+	for i := 0; i < n; i += slotsPerPage {
+		slots[i] = 0
+	}
+	return slots
+}
+
 // grow doubles the slots. What the numbers stand for is not looked at.
 func (x *Index) grow() {
 	old := x.slots
-	x.slots = make([]uint64, max(leastSlots, 2*len(old)))
+	x.slots = newSlots(max(leastSlots, 2*len(old)))
 	mask := uint64(len(x.slots) - 1)
 	for _, s := range old {
 		if s == 0 {
