@@ -43,6 +43,7 @@ func (t *teller) partiesOf(g *group) *parties {
 	}
 	p := &parties{outcomes: g.rest.Outcomes}
 	from, to := newCaller(&p.initiators, most), newCaller(&p.responders, most)
+	from.sorted = true
 	for _, f := range t.r.Findings.Of(g.members) {
 		from.call(initiator(f))
 		to.call(responder(f))
@@ -56,9 +57,11 @@ func (t *teller) partiesOf(g *group) *parties {
 type caller struct {
 	*cast
 	most      int
+	sorted    bool                // by address, as findings are by their initiators
 	addresses numbering.Addresses // of no machine: a million where somebody scans
 	machines  map[*inventory.Machine]bool
 	last      *inventory.Machine
+	lastAddr  netip.Addr // of no machine
 }
 
 func newCaller(c *cast, most int) *caller {
@@ -79,11 +82,15 @@ func (c *caller) call(a netip.Addr, p *inventory.Placed) {
 // fresh reports whether it is the first of its machine, or of its address where that is no machine's.
 func (c *caller) fresh(a netip.Addr, m *inventory.Machine) (fresh bool) {
 	switch {
-	case m == nil:
-		_, fresh = c.addresses.Add(a)
-	case m != c.last:
+	case m != nil && m != c.last:
 		fresh = !c.machines[m]
 		c.last, c.machines[m] = m, true
+	case m == nil && a != c.lastAddr:
+		fresh = true
+		if !c.sorted {
+			_, fresh = c.addresses.Add(a)
+		}
+		c.lastAddr = a
 	}
 	return fresh
 }
