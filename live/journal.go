@@ -35,7 +35,7 @@ func (j *Journal) Judged(now *Judgement) {
 	for i := range now.News {
 		j.tell(now.Standing.At, &now.News[i])
 	}
-	if now.Untold > 0 && !j.full {
+	if now.Untold && !j.full {
 		j.full = true
 		j.Log.Warn("too many undocumented conversations to tell of: further ones are in the report only", "told", MaxNews)
 	}

@@ -60,9 +60,9 @@ func identityOf(c *match.Conversation) identity {
 	return i
 }
 
-// read returns what is new in a judgement, and how many conversations are not told of. last says that no further one comes; blind that the capture sees nothing now, so
+// read returns what is new in a judgement, and whether conversations are not told of. last says that no further one comes; blind that the capture sees nothing now, so
 // that silence means nothing.
-func (n *newsroom) read(j *Judgement, last, blind bool) (news []News, untold int) {
+func (n *newsroom) read(j *Judgement, last, blind bool) (news []News, untold bool) {
 	if n.told == nil {
 		n.told, n.lost = map[identity]int64{}, map[identity]bool{}
 	}
@@ -88,9 +88,9 @@ func (n *newsroom) read(j *Judgement, last, blind bool) (news []News, untold int
 	return news, untold
 }
 
-// undocumented returns the conversations that are new, in report order, and how many are beyond MaxNews. A scan's members are told
+// undocumented returns the conversations that are new, in report order, and whether there are any beyond MaxNews. A scan's members are told
 // of one by one: MaxNews and whoever tells them bound how many.
-func (n *newsroom) undocumented(r *match.Result, last bool) (news []News, untold int) {
+func (n *newsroom) undocumented(r *match.Result, last bool) (news []News, untold bool) {
 	for i, f := range r.Findings.In(match.Undocumented) {
 		if f.Disposition.Excepted() || !last && r.Last-f.First < int64(settling) {
 			continue
@@ -98,7 +98,10 @@ func (n *newsroom) undocumented(r *match.Result, last bool) (news []News, untold
 		id := identityOf(&f.Conversation)
 		before, known := n.told[id]
 		if !known && len(n.told) >= MaxNews {
-			untold++
+			untold = true
+			if last { // what is known of those told of is of no use any more
+				break
+			}
 			continue
 		}
 		if !known || n.returns > 0 && f.Last-before >= int64(n.returns) {

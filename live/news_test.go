@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+	"time"
 
 	"flowvet/capture"
 	"flowvet/match"
@@ -19,12 +20,12 @@ func TestNewsIsBounded(t *testing.T) {
 			Responder: netip.MustParseAddr("10.20.0.11"), Proto: capture.TCP, Port: 23,
 		}})
 	}
-	r := &match.Result{Findings: match.FindingsOf(findings...)}
+	r := &match.Result{Findings: match.FindingsOf(findings...), Last: int64(time.Minute)}
 	var n newsroom
 	for _, want := range []int{MaxNews, 0} {
-		news, untold := n.read(&Judgement{Result: r, Standing: &Standing{}}, true, false)
-		if len(news) != want || untold != beyond {
-			t.Errorf("%d are news and %d are not told of, want %d and %d", len(news), untold, want, beyond)
+		news, untold := n.read(&Judgement{Result: r, Standing: &Standing{}}, want == 0, false)
+		if len(news) != want || !untold {
+			t.Errorf("%d are news, others untold %v; want %d, and to know of others", len(news), untold, want)
 		}
 	}
 }

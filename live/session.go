@@ -76,7 +76,7 @@ type Judgement struct {
 	Captures []*capture.Capture // valid until the next snapshot
 	Standing *Standing
 	News     []News // against the judgement before
-	Untold   int    // undocumented conversations that are no news since MaxNews others are
+	Untold   bool   // whether undocumented conversations are no news since MaxNews others are
 
 	reloads int   // of its grounds
 	sight   sight // it rests on
