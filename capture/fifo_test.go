@@ -5,6 +5,7 @@ package capture
 import (
 	"context"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -42,6 +43,43 @@ func TestOpenOfAPipe(t *testing.T) {
 	}
 	if c.Damage != nil || c.Table.Stats.Flowed != 5000 {
 		t.Errorf("%d packets, damage %v", c.Table.Stats.Flowed, c.Damage)
+	}
+}
+
+// TestInterruptOfASilentPipe holds that an interrupt ends reading of a pipe whose writer stays silent, and that nobody goes on
+// waiting for it.
+func TestInterruptOfASilentPipe(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := syscall.Mkfifo("pipe", 0o600); err != nil {
+		t.Skip(err)
+	}
+	before := runtime.NumGoroutine()
+	silent := make(chan struct{})
+	go func() {
+		w, err := os.OpenFile("pipe", os.O_WRONLY, 0)
+		if err != nil {
+			return
+		}
+		defer w.Close()
+		_, _ = w.Write(pcapOf(5000, 3))
+		<-silent
+	}()
+	inputs, err := Open([]string{"pipe"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	c := inputs[0].Read(ctx, Options{aside: true})
+	close(silent)
+	if !c.Interrupted || c.Damage != nil || !c.Table.Stats.Balanced() {
+		t.Errorf("%d packets, interrupted %v, damage %v", c.Table.Stats.Flowed, c.Interrupted, c.Damage)
+	}
+	for patience := 1000; runtime.NumGoroutine() > before && patience > 0; patience-- {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines, %d before", n, before)
 	}
 }
 

@@ -260,12 +260,14 @@ func (o *opener) pipe(path string, info fs.FileInfo) {
 	}
 	hint := ""
 	var r io.Reader = f
+	s := &openStream{file: f, closed: make(chan struct{})}
 	if info.Mode()&fs.ModeNamedPipe != 0 {
-		WidenPipe(f)
-		r = &pipeReader{file: f, until: time.Now().Add(pipePatience)}
+		widenPipe(f)
+		r = newAhead(&pipeReader{file: f, until: time.Now().Add(pipePatience)}, s.closed)
 		hint = "nobody writes into this pipe"
 	}
-	o.stream(&Input{Name: path, Size: -1, info: info, stream: &openStream{Reader: bufio.NewReaderSize(r, windowSizeMin), file: f}}, hint)
+	s.Reader = bufio.NewReaderSize(r, windowSizeMin)
+	o.stream(&Input{Name: path, Size: -1, info: info, stream: s}, hint)
 }
 
 // stream takes an input that is open already. hint is for one that has nothing in it.
@@ -293,16 +295,17 @@ func (o *opener) stream(in *Input, hint string) {
 // openStream is an input that stays open between Open and Read.
 type openStream struct {
 	*bufio.Reader
-	expander *expander   // between the file and the Reader; nil where the input is not compressed
-	file     *os.File    // nil where stdin is not a file
-	shared   bool        // belongs to the caller: not ours to close
-	at       io.ReaderAt // from where the input begins; nil where it cannot be read from anywhere, or is compressed
+	expander *expander     // between the file and the Reader; nil where the input is not compressed
+	file     *os.File      // nil where stdin is not a file
+	shared   bool          // belongs to the caller: not ours to close
+	closed   chan struct{} // by Close, for who reads ahead; nil where nobody does
+	at       io.ReaderAt   // from where the input begins; nil where it cannot be read from anywhere, or is compressed
 }
 
 // expanded returns the stream decompressed.
 func (s *openStream) expanded(compression string) *openStream {
 	e := newExpander(compression, s.Reader)
-	return &openStream{Reader: bufio.NewReaderSize(e, windowSizeMin), expander: e, file: s.file, shared: s.shared}
+	return &openStream{Reader: bufio.NewReaderSize(e, windowSizeMin), expander: e, file: s.file, shared: s.shared, closed: s.closed}
 }
 
 // recognise looks at the beginning of the stream: no further than it must, since the rest may be long in coming.
@@ -328,7 +331,10 @@ func (s *openStream) Close() error {
 		}
 		return nil
 	}
-	err := s.file.Close() // first: it wakes a read that waits for a pipe
+	if s.closed != nil {
+		close(s.closed)
+	}
+	err := s.file.Close() // before the expander: it wakes a read that waits for a pipe
 	if s.expander != nil {
 		s.expander.Close()
 	}

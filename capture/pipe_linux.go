@@ -10,9 +10,9 @@ import (
 // 1 MiB in 0.34; and a whole check of it, whose goroutines do not wait for it as often, takes a twentieth less (November 2026).
 const pipeSize = 1 << 20
 
-// WidenPipe gives the pipe that f is more room, so that its two ends wait for each other less often: as much as the system lets it
+// widenPipe gives the pipe that f is more room, so that its two ends wait for each other less often: as much as the system lets it
 // have (/proc/sys/fs/pipe-max-size). What is no pipe stays as it is.
-func WidenPipe(f *os.File) {
+func widenPipe(f *os.File) {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return

@@ -21,12 +21,12 @@ func TestWidenPipe(t *testing.T) {
 		}
 		return n
 	}
-	WidenPipe(r)
+	widenPipe(r)
 	if got := size(); got != pipeSize {
 		t.Errorf("a pipe of %d bytes, want %d", got, pipeSize)
 	}
 	if _, err := unix.FcntlInt(r.Fd(), unix.F_SETPIPE_SZ, 2*pipeSize); err == nil { // as root
-		WidenPipe(r)
+		widenPipe(r)
 		if got := size(); got != 2*pipeSize {
 			t.Errorf("a pipe of 2 MiB was made one of %d bytes", got)
 		}
@@ -36,7 +36,7 @@ func TestWidenPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	WidenPipe(file)
+	widenPipe(file)
 	file.Close()
-	WidenPipe(file)
+	widenPipe(file)
 }

@@ -4,5 +4,5 @@ package capture
 
 import "os"
 
-// WidenPipe does nothing: only Linux lets a pipe grow.
-func WidenPipe(*os.File) {}
+// widenPipe does nothing: only Linux lets a pipe grow.
+func widenPipe(*os.File) {}

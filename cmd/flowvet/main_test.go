@@ -2,11 +2,8 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -84,37 +81,6 @@ func TestPanicOfAWorkerIsOneOfTheCaller(t *testing.T) {
 		}
 	})
 }
-
-func TestInterruptEndsReadingOfASilentPipe(t *testing.T) {
-	silent, feed := io.Pipe()
-	defer feed.Close()
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &program{ctx: ctx, stdin: silent}
-	r := p.patientStdin()
-	go func() {
-		io.WriteString(feed, "what was sent")
-		cancel()
-	}()
-	got, err := io.ReadAll(r)
-	if !errors.Is(err, os.ErrDeadlineExceeded) || (string(got) != "what was sent" && len(got) > 0) {
-		t.Errorf("read %q, %v; want what was sent, or nothing, and %v", got, err, os.ErrDeadlineExceeded)
-	}
-}
-
-func TestReadAheadDeliversEveryByteAndTheError(t *testing.T) {
-	want := strings.Repeat("0123456789", chunksAhead*chunkSize/5)
-	broken := errors.New("broken")
-	r := &interruptibleReader{from: io.MultiReader(strings.NewReader(want), errorReader{broken})}
-	got, err := io.ReadAll(r)
-	if string(got) != want || !errors.Is(err, broken) {
-		t.Errorf("read %d bytes and %v, want %d and %v", len(got), err, len(want), broken)
-	}
-}
-
-// errorReader fails at once.
-type errorReader struct{ err error }
-
-func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
 
 func TestProgressLine(t *testing.T) {
 	for _, test := range []struct {
