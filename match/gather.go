@@ -177,13 +177,14 @@ func (g *gather) collect() {
 	}
 }
 
-// ends returns the ends of a flow. An address that talks to itself has one end of its own.
-func (g *gather) ends(t *traits) (a, b *end) {
+// ends returns the ends of a flow. Both are the judge's nobody between strangers; an address that talks to itself has one end of
+// its own.
+func (g *gather) ends(t *traits, f *capture.Flow) (a, b *end) {
 	if t.a != t.b {
-		return g.between(t, g.judge)
+		return g.speakers[t.a].end, g.speakers[t.b].end
 	}
 	if g.own[t.a] == nil {
-		g.own[t.a], _ = g.between(t, g.judge)
+		g.own[t.a] = g.itself(f.A.Addr())
 	}
 	return g.own[t.a], g.own[t.a]
 }
@@ -268,7 +269,7 @@ func (g *gather) addOpen() {
 	for _, open := range g.open {
 		t := &g.flows[open.flow]
 		f := bound{Flow: lend(open.flow), pair: open.pair}
-		f.a, f.b = g.ends(t)
+		f.a, f.b = g.ends(t, f.Flow)
 		f.orientation, f.exchangeable = g.exchange(f.Flow, f.a, f.b, g.settled(t, open.pair))
 		t.orientation = f.orientation
 		if f.foreign {

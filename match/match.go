@@ -265,7 +265,7 @@ func (j *judge) recognised(s *survey) int {
 		}
 	}
 	for n := range s.speakers {
-		if e := s.speakers[n].end; e.vmware {
+		if e := s.speakers[n].end; e != nil && e.vmware {
 			count(e, s.At(uint32(n)))
 		}
 	}

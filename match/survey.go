@@ -16,8 +16,10 @@ type survey struct {
 	table *capture.Table
 	flows []traits // by the flow's number
 	parts int      // ranges of flows that are worth a goroutine each
-	addresses
-	services services // packets of the strangers' flows that are done
+	numbering.Hash
+	surveyors []*surveyor // of the ranges
+	speakers  []speaker   // by number of address; of numbers that turned out to be another's, the zero value
+	services  services    // packets of the strangers' flows that are done
 }
 
 // traits is what is kept of a flow: 24 bytes without a pointer. Those of a number that is nobody's are zero.
@@ -79,38 +81,55 @@ func (x *addresses) enter(a netip.Addr, j *judge) uint32 {
 	return n
 }
 
-// between returns the ends of a flow. Both are the judge's nobody between strangers; a flow of an address with itself has one
-// end, which is its own.
-func (x *addresses) between(t *traits, j *judge) (a, b *end) {
-	if t.a == t.b {
-		own := j.itself(x.At(t.a))
-		return own, own
-	}
-	return x.speakers[t.a].end, x.speakers[t.b].end
-}
-
 // survey walks a table, ranges of its flows side by side. It is to be known whether somebody watches what machines say.
 func (j *judge) survey(t *capture.Table, watched bool) *survey {
-	s := &survey{table: t, flows: make([]traits, t.Numbers()), parts: shares(t)}
-	surveyors := make([]*surveyor, s.parts)
-	h := numbering.NewHash()
+	s := &survey{table: t, flows: make([]traits, t.Numbers()), parts: shares(t), Hash: numbering.NewHash()}
+	s.surveyors = make([]*surveyor, s.parts)
 	s.each(func(i, lo, hi int) {
-		surveyors[i] = &surveyor{ruler: newRuler(j), addresses: addresses{Addresses: numbering.Addresses{Hash: h}}, watched: watched}
-		surveyors[i].walk(t, s.flows, uint32(lo), uint32(hi))
+		v := &surveyor{ruler: newRuler(j), addresses: addresses{Addresses: numbering.Addresses{Hash: s.Hash}}, watched: watched}
+		v.walk(t, s.flows, uint32(lo), uint32(hi))
+		s.surveyors[i] = v
 	})
-	s.addresses = surveyors[0].addresses
-	for i, v := range surveyors {
-		s.services.merge(&v.services)
-		if i > 0 {
-			v.renumber(&s.addresses)
-		}
-	}
-	s.each(func(i, lo, hi int) {
-		if i > 0 {
-			surveyors[i].rename(s.flows[lo:hi])
-		}
-	})
+	s.join()
 	return s
+}
+
+// join gives the addresses of all surveyors numbers of the survey: those of the first as they are, then those of the second that
+// the first does not know, and so on. Nothing is entered anywhere, so that they look side by side.
+func (s *survey) join() {
+	n := uint32(0)
+	for _, v := range s.surveyors {
+		s.services.merge(&v.services)
+		v.first = n
+		n += uint32(v.Len())
+	}
+	if s.parts == 1 {
+		s.speakers = s.surveyors[0].speakers
+		return
+	}
+	s.speakers = make([]speaker, n)
+	s.each(func(i, lo, hi int) {
+		v := s.surveyors[i]
+		v.renumber(s.surveyors[:i], s.speakers)
+		v.rename(s.flows[lo:hi])
+	})
+	for _, v := range s.surveyors {
+		for i, n := range v.renamed {
+			if n != v.first+uint32(i) {
+				s.speakers[n].packets += v.speakers[i].packets
+			}
+		}
+		v.speakers, v.renamed = nil, nil
+	}
+}
+
+// At returns the address with a number.
+func (s *survey) At(number uint32) netip.Addr {
+	i := len(s.surveyors) - 1
+	for s.surveyors[i].first > number {
+		i--
+	}
+	return s.surveyors[i].At(number - s.surveyors[i].first)
 }
 
 // each calls do for each range of flows, side by side.
@@ -133,6 +152,7 @@ type surveyor struct {
 	addresses
 	watched  bool
 	services services
+	first    uint32   // the survey's number of its first address
 	renamed  []uint32 // the survey's numbers of its addresses
 }
 
@@ -149,7 +169,11 @@ func (v *surveyor) read(f *capture.Flow, t *traits) {
 	n := f.FromA.Packets + f.FromB.Packets
 	v.speakers[t.a].packets += n
 	v.speakers[t.b].packets += n
-	a, b := v.between(t, v.judge)
+	a, b := v.speakers[t.a].end, v.speakers[t.b].end
+	if t.a == t.b {
+		a = v.itself(f.A.Addr())
+		b = a
+	}
 	o := v.orient(f, a, b)
 	o.foreign = v.outOfScope(a, b)
 	if o.done = o.foreign && !o.pending; o.done {
@@ -166,19 +190,28 @@ func (v *surveyor) outOfScope(a, b *end) bool {
 		!(v.watched && (a.machine != nil || b.machine != nil))
 }
 
-// renumber enters the addresses into those of the survey.
-func (v *surveyor) renumber(all *addresses) {
+// renumber finds the survey's numbers: those of earlier surveyors, or its own behind theirs. Whom it knows first it tells of.
+func (v *surveyor) renumber(earlier []*surveyor, speakers []speaker) {
 	v.renamed = make([]uint32, v.Len())
 	for i := range v.renamed {
-		n, fresh := all.Add(v.At(uint32(i)))
-		if fresh {
-			all.speakers = numbering.Push(all.speakers, v.speakers[i])
+		n := v.first + uint32(i)
+		if known, elsewhere := knownTo(earlier, v.At(uint32(i))); elsewhere {
+			n = known
 		} else {
-			all.speakers[n].packets += v.speakers[i].packets
+			speakers[n] = v.speakers[i]
 		}
 		v.renamed[i] = n
 	}
-	v.addresses = addresses{}
+}
+
+// knownTo returns the survey's number of an address that one of some surveyors knows.
+func knownTo(some []*surveyor, a netip.Addr) (number uint32, known bool) {
+	for _, v := range some {
+		if n, known := v.Find(a); known {
+			return v.first + n, true
+		}
+	}
+	return 0, false
 }
 
 // rename gives the flows the survey's numbers of their addresses.
@@ -204,8 +237,8 @@ func (s *survey) talkers() []Talker {
 	busier := func(m, n uint32) int {
 		return cmp.Or(-cmp.Compare(s.speakers[m].packets, s.speakers[n].packets), s.At(m).Compare(s.At(n)))
 	}
-	for n := range uint32(s.Len()) {
-		if len(busiest) == maxTalkers && busier(busiest[maxTalkers-1], n) < 0 {
+	for n := range uint32(len(s.speakers)) {
+		if s.speakers[n].end == nil || len(busiest) == maxTalkers && busier(busiest[maxTalkers-1], n) < 0 {
 			continue
 		}
 		at, _ := slices.BinarySearchFunc(busiest, n, busier)
@@ -222,18 +255,18 @@ func (s *survey) talkers() []Talker {
 
 // peers counts how many addresses each of those listed was in flows with.
 func (s *survey) peers(of []uint32) []int {
-	place := make([]uint8, s.Len()) // in of, plus 1; 0: not in it
+	place := make([]uint8, len(s.speakers)) // in of, plus 1; 0: not in it
 	for i, n := range of {
 		place[n] = uint8(i + 1)
 	}
-	met := make([]bool, len(of)*s.Len())
+	met := make([]bool, len(of)*len(s.speakers))
 	peers := make([]int, len(of))
 	meet := func(n, other uint32) {
 		if place[n] == 0 {
 			return
 		}
 		i := int(place[n]) - 1
-		if at := &met[i*s.Len()+int(other)]; !*at {
+		if at := &met[i*len(s.speakers)+int(other)]; !*at {
 			*at = true
 			peers[i]++
 		}
