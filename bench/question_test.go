@@ -137,6 +137,27 @@ func readOne(tb testing.TB, path string) *capture.Capture {
 	return inputs[0].ReadAll(tb.Context(), capture.Options{})[0]
 }
 
+// BenchmarkReadStream answers how long a capture takes that can only be read from its beginning, with the flows counted by the goroutine
+// that reads it, and by another.
+func BenchmarkReadStream(b *testing.B) {
+	file, packets := made(b, "mixed", 64<<20, 0)
+	for _, workers := range []int{1, 2} {
+		b.Run(fmt.Sprintf("%d goroutines", workers), func(b *testing.B) {
+			flows := 0
+			for b.Loop() {
+				inputs, err := capture.Open([]string{"-"}, bytes.NewReader(file))
+				if err != nil {
+					b.Fatal(err)
+				}
+				plan := capture.NewPlan(inputs, workers, capture.Options{}, nil)
+				plan.Read(b.Context(), 0)
+				flows = plan.Captures()[0].Table.Len()
+			}
+			rates(b, packets, len(file), flows)
+		})
+	}
+}
+
 // BenchmarkWholePipe answers how long a check takes, from the file to the JSON report.
 func BenchmarkWholePipe(b *testing.B) {
 	c := catalog.Default()
