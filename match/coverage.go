@@ -172,28 +172,26 @@ type proto struct {
 }
 
 func (s *portSet) add(f *capture.Flow) {
-	s.flows++
-	if s.flows > 1 && len(s.left) == 0 {
+	a, b := proto{f.Proto, f.A.Port()}, proto{f.Proto, f.B.Port()}
+	if s.flows++; s.flows == 1 {
+		s.left = []proto{a, b}
 		return
 	}
-	s.keep(s.flows == 1, []proto{{f.Proto, f.A.Port()}, {f.Proto, f.B.Port()}})
-}
-
-// keep leaves the candidates that are used as well.
-func (s *portSet) keep(first bool, used []proto) {
-	if first {
-		s.left = used
-		return
+	if len(s.left) > 0 {
+		s.left = slices.DeleteFunc(s.left, func(p proto) bool { return p != a && p != b })
 	}
-	s.left = slices.DeleteFunc(s.left, func(p proto) bool { return !slices.Contains(used, p) })
 }
 
 // merge adds other flows.
 func (s *portSet) merge(o *portSet) {
-	if o.flows > 0 {
-		s.keep(s.flows == 0, o.left)
+	switch {
+	case o.flows == 0:
+	case s.flows == 0:
+		*s = *o
+	default:
+		s.left = slices.DeleteFunc(s.left, func(p proto) bool { return !slices.Contains(o.left, p) })
+		s.flows += o.flows
 	}
-	s.flows += o.flows
 }
 
 // suspectFilter says, in words, why a capture looks as if a filter had been used that it does not record.
