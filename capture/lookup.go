@@ -37,14 +37,16 @@ func (t *Table) guess(l *lookups) {
 	for i, tag := range l.tags[:l.n] {
 		l.numbers[i], _ = t.index.candidate(tag, tag)
 	}
-	if t.records.n > 0 {
+	switch {
+	case t.records.n == 0:
+	case l.annexed > together/4 && t.annexes.room >= t.records.n:
 		for _, number := range l.numbers[:l.n] {
-			touched ^= t.records.at(max(number, 1) - 1).ends // any, where there is none: a branch is guessed wrong
+			chunk, at := placeOf(max(number, 1) - 1) // any, where there is none: a branch is guessed wrong
+			touched ^= t.records.chunks[chunk][at].ends ^ t.annexes.chunks[chunk][at].seconds.mask
 		}
-	}
-	if l.annexed > together/4 {
+	default:
 		for _, number := range l.numbers[:l.n] {
-			touched ^= t.annexes.at(min(max(number, 1), t.annexes.room) - 1).seconds.mask
+			touched ^= t.records.at(max(number, 1) - 1).ends
 		}
 	}
 	l.annexed = 0

@@ -21,12 +21,18 @@ const (
 
 // at returns the value with that number.
 func (p *pool[T]) at(i uint32) *T {
+	chunk, at := placeOf(i)
+	return &p.chunks[chunk][at]
+}
+
+// placeOf returns where a number lies in every pool.
+func placeOf(i uint32) (chunk, at uint32) {
 	i += firstChunk
 	if i < largestChunk {
-		chunk := bits.Len32(i) - firstBits - 1
-		return &p.chunks[chunk][i-firstChunk<<chunk]
+		chunk = uint32(bits.Len32(i)) - firstBits - 1
+		return chunk, i - firstChunk<<chunk
 	}
-	return &p.chunks[largestBits-firstBits-1+i>>largestBits][i%largestChunk]
+	return largestBits - firstBits - 1 + i>>largestBits, i % largestChunk
 }
 
 // take returns the number of a value that nobody uses, a zero one.
