@@ -38,7 +38,7 @@ func (t *Table) mergeFlows(u *Table) {
 	shares := min(uint32(runtime.GOMAXPROCS(0)), 1+u.records.n/flowsPerMerger)
 	rest := make([]unmerged, shares)
 	t.index.reserve(1)
-	if n := t.records.n; n > 0 {
+	if n := t.records.n; n > 0 { // a record may get an annex or an extra, but no pool may grow
 		t.annexes.reach(n - 1)
 		t.extras.reach(n - 1)
 	}
@@ -98,6 +98,7 @@ func (t *Table) mergeOthers(u *Table, numbers []uint32) {
 	})
 }
 
+// mergeFlow adds a flow of u.
 func (t *Table) mergeFlow(r row, u *Table, o row) {
 	if !t.mergeSmall(r, u, o) {
 		t.mergeRecord(r, u, o)

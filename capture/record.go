@@ -2,9 +2,10 @@ package capture
 
 import "math"
 
-// record is what most packets of a flow change: one cache line. It is all of a flow of which one side was seen, for no longer than
-// briefly, as of nearly all in a scan. What others have besides lies under the same number in the table's other pools: a packet
-// asks for both lines at once, and no link has to be there first.
+// record is one cache line, and all that the table keeps of a flow of one side that lasted some seconds, as nearly all of a scan are.
+// What others have besides lies under the same number in other pools, so that a packet asks for record and annex at once: with
+// a link between them the second was asked for when the first was there. With links, and records of 96 bytes, 3.5 M packets of 200,000
+// flows took 0.96 s in place of 0.85 (November 2026).
 type record struct {
 	ends uint64 // both addresses of IPv4; of IPv6 their number in Table.ends
 	tail uint64 // as in key, and flags; 0: no flow
@@ -195,7 +196,7 @@ func (t *Table) inFile(r row, a *annex, from int, h *half) bool {
 	return true
 }
 
-// packets returns how many packets a side had.
+// packetsOf returns how many packets a flow had.
 func (t *Table) packetsOf(r row) uint64 {
 	packets := t.sidePackets(&r.side)
 	if r.annexed() {
