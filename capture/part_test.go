@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -64,8 +65,10 @@ func same(t testing.TB, what string, want, got *Capture) {
 	if diff := cmp.Diff(want, got, options); diff != "" {
 		t.Fatalf("%s (-whole +in parts):\n%s", what, diff)
 	}
-	if diff := cmp.Diff(sorted(want.Table), sorted(got.Table), options); diff != "" {
-		t.Fatalf("%s, flows (-whole +in parts):\n%s", what, diff)
+	if want, got := sorted(want.Table), sorted(got.Table); !reflect.DeepEqual(want, got) { // a hundredth of the time of telling what differs
+		if diff := cmp.Diff(want, got, options); diff != "" {
+			t.Fatalf("%s, flows (-whole +in parts):\n%s", what, diff)
+		}
 	}
 	if !got.Table.Stats.Balanced() {
 		t.Fatalf("%s: not balanced: %+v", what, got.Table.Stats)

@@ -65,13 +65,14 @@ func TestFlowsCountedAsideAreTheSame(t *testing.T) {
 	}
 	sent := 0
 	for name, data := range corpus(t) {
-		long := repeated(data, 800<<10)
-		for _, data := range [][]byte{data, long, spoiltIf(rng, long)} {
-			if len(data) <= pcapHeader || testing.Short() && rng.IntN(4) > 0 {
-				continue
-			}
+		variants := [][]byte{data}
+		if rng.IntN(4) == 0 {
+			long := repeated(data, 400<<10)
+			variants = append(variants, long, spoiltIf(rng, long))
+		}
+		for _, data := range variants {
 			for how, opt := range options {
-				if len(data) > 100<<10 && rng.IntN(len(options)) > 0 {
+				if len(data) <= pcapHeader || rng.IntN(3) > 0 { // two of the six
 					continue
 				}
 				c := asideToo(t, fmt.Sprintf("%s, %d bytes, %s", name, len(data), how), data, opt)
@@ -82,7 +83,7 @@ func TestFlowsCountedAsideAreTheSame(t *testing.T) {
 		}
 	}
 	t.Logf("%d captures of more than a shipment", sent)
-	if sent < 50 {
+	if sent < 20 {
 		t.Errorf("%d captures of more than a shipment", sent)
 	}
 }
