@@ -8,6 +8,7 @@ package evidence
 import (
 	"io"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -28,11 +29,12 @@ type Recorder struct {
 	tap     sync.Mutex // of what waits
 	decoder capture.Packet
 	waiting map[evidence.Flow]*trail
-	order   []evidence.Flow // of waiting, oldest first
+	order   []evidence.Flow // of waiting, oldest first, from gone on
+	gone    int
 	size    int
 
 	exhibits map[string]*exhibit // by the finding's id; nil where there was no room for it any more; the loop's own
-	shown    []*exhibit          // oldest first
+	shown    []*exhibit          // oldest first; those that exhibits does not hold were replaced
 	kept     int                 // bytes
 	changed  bool
 
@@ -92,46 +94,68 @@ func (r *Recorder) Tap(f *capture.Frame) {
 	r.forget()
 }
 
-// forget makes room for what waits.
+// forget makes room for what waits. The order is moved when half of it is gone: moved for each flow that goes, it held up the capture of
+// a flood.
 func (r *Recorder) forget() {
-	n := 0
-	for ; r.size > r.limit && n < len(r.order)-1; n++ {
-		r.size -= r.waiting[r.order[n]].size + evidence.PacketCost
-		delete(r.waiting, r.order[n])
+	for ; r.size > r.limit && r.gone < len(r.order)-1; r.gone++ {
+		r.size -= r.waiting[r.order[r.gone]].size + evidence.PacketCost
+		delete(r.waiting, r.order[r.gone])
 	}
-	if n > 0 {
-		r.order = append(r.order[:0], r.order[n:]...)
+	if 2*r.gone > len(r.order) {
+		r.order = append(r.order[:0], r.order[r.gone:]...)
+		r.gone = 0
 	}
 }
 
-// Judged implements live.Watcher: what belongs to an undocumented conversation is kept.
+// Judged implements live.Watcher: what belongs to an undocumented conversation is kept, in the order in which the flows began.
 func (r *Recorder) Judged(j *live.Judgement) {
-	var found []*match.Finding
-	for i, f := range j.Result.Findings.In(match.Undocumented) {
-		if !f.Disposition.Excepted() {
-			found = append(found, j.Result.Findings.At(i))
+	begun := r.begun()
+	found := between(begun, j.Result.Findings)
+	index := evidence.NewIndex(found, false)
+	for _, b := range begun {
+		if i := index.Find(b.flow, 0); i >= 0 {
+			r.keep(found[i], b.packets)
 		}
-	}
-	if len(found) > 0 {
-		r.sift(found)
 	}
 	r.submit()
 }
 
-// sift moves what waits and belongs to a finding to what is kept, in the order in which the flows began.
-func (r *Recorder) sift(found []*match.Finding) {
-	index := evidence.NewIndex(found, false)
+// beginning is what waits of a flow.
+type beginning struct {
+	flow    evidence.Flow
+	packets []evidence.Packet
+}
+
+// begun returns all that waits: what becomes of it does not hold the capture up.
+func (r *Recorder) begun() []beginning {
 	r.tap.Lock()
 	defer r.tap.Unlock()
-	for _, k := range r.order {
-		t := r.waiting[k]
-		if len(t.packets) == 0 {
-			continue
-		}
-		if i := index.Find(k, 0); i >= 0 {
-			r.keep(found[i], t.packets)
+	all := make([]beginning, 0, len(r.order)-r.gone)
+	for _, k := range r.order[r.gone:] {
+		if t := r.waiting[k]; len(t.packets) > 0 {
+			all = append(all, beginning{k, slices.Clip(t.packets)})
 		}
 	}
+	return all
+}
+
+// between returns the undocumented findings between addresses of which something waits: of a million, few.
+func between(begun []beginning, all match.Findings) (found []*match.Finding) {
+	type pair [2]netip.Addr // as of a sorted flow
+	pairs := make(map[pair]bool, len(begun))
+	for _, b := range begun {
+		pairs[pair{b.flow.A.Addr(), b.flow.B.Addr()}] = true
+	}
+	waits := func(a, b netip.Addr) bool { return pairs[pair{a, b}] || pairs[pair{b, a}] }
+	for i, f := range all.In(match.Undocumented) {
+		if f.Disposition.Excepted() {
+			continue
+		}
+		if waits(f.Initiator, f.Responder) || slices.ContainsFunc(f.Groups, func(g netip.Addr) bool { return waits(f.Initiator, g) }) {
+			found = append(found, all.At(i))
+		}
+	}
+	return found
 }
 
 // keep adds to what is kept of a finding what is not there yet, and lets go of the oldest where it is too much.
@@ -156,7 +180,6 @@ func (r *Recorder) keep(f *match.Finding, packets []evidence.Packet) {
 	r.changed = true
 	if before != nil {
 		r.kept -= before.size
-		r.shown = slices.DeleteFunc(r.shown, func(e *exhibit) bool { return e == before })
 	}
 	r.exhibits[f.ID()] = after
 	r.shown = append(r.shown, after)
@@ -168,11 +191,17 @@ func (r *Recorder) keep(f *match.Finding, packets []evidence.Packet) {
 func (r *Recorder) retire() {
 	for r.kept > r.limit && len(r.shown) > 1 {
 		oldest := r.shown[0]
+		r.shown = r.shown[1:]
+		if !r.current(oldest) {
+			continue
+		}
 		r.exhibits[oldest.id] = nil
 		r.kept -= oldest.size
-		r.shown = slices.Delete(r.shown, 0, 1)
 	}
 }
+
+// current reports whether an exhibit is that of its finding, not one that was replaced by a longer one.
+func (r *Recorder) current(e *exhibit) bool { return r.exhibits[e.id] == e }
 
 // submit hands what is kept to the writer, if it changed; what the writer has not taken yet is replaced.
 func (r *Recorder) submit() {
@@ -180,6 +209,7 @@ func (r *Recorder) submit() {
 		return
 	}
 	r.changed = false
+	r.shown = slices.DeleteFunc(r.shown, func(e *exhibit) bool { return !r.current(e) })
 	set := slices.Clone(r.shown)
 	select {
 	case <-r.writing:

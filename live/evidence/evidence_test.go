@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -148,6 +149,21 @@ func TestWhatWaitsAndWhatIsKeptIsBounded(t *testing.T) {
 			lines.WriteString("host esx01 10.20.0.11\n")
 		}
 	}
+	for i := 1950; i < 2000; i++ { // another connection of some that are kept
+		fmt.Fprintf(&lines, "%d 203.0.%d.%d:50001 > esx01:23/tcp session 10 10\n", i, i>>8, i&0xff)
+	}
+	r.show(t, lines.String())
+	r.Judged(judged(findings...))
+	kept := 0
+	for _, e := range r.shown {
+		kept += e.size
+		if !r.current(e) {
+			t.Errorf("%s is shown, and was replaced", e.id)
+		}
+	}
+	if kept != r.kept {
+		t.Errorf("%d bytes are kept, and counted as %d", kept, r.kept)
+	}
 	if r.size > limit || r.kept > limit {
 		t.Errorf("%d bytes wait and %d are kept, want at most %d", r.size, r.kept, limit)
 	}
@@ -158,5 +174,30 @@ func TestWhatWaitsAndWhatIsKeptIsBounded(t *testing.T) {
 		return f.A.Addr() == newest || f.B.Addr() == newest
 	}) {
 		t.Error("the newest conversation is not there")
+	}
+}
+
+// BenchmarkFlood shows a recorder that is full a frame of a new flow each time.
+func BenchmarkFlood(b *testing.B) {
+	const flows = 1 << 20
+	r := New(filepath.Join(b.TempDir(), "evidence.pcapng"), 16<<20, false, slog.New(slog.DiscardHandler))
+	defer r.Close()
+	s, err := capturetest.Parse("story", "host a 10.0.0.1\nhost b 10.0.0.2\n0 a:50000 > b:902/udp 18\n")
+	if err != nil {
+		b.Fatal(err)
+	}
+	data := s.Frames()[0].Data
+	const source = 14 + 12 // behind the Ethernet header
+	n := uint32(0)
+	show := func() {
+		n++
+		binary.BigEndian.PutUint32(data[source:], 0x0a000000|n%flows)
+		r.Tap(&capture.Frame{Link: capture.LinkEthernet, WireLen: len(data), Data: data})
+	}
+	for range flows {
+		show()
+	}
+	for b.Loop() {
+		show()
 	}
 }
