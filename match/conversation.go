@@ -9,7 +9,7 @@ import (
 )
 
 // conv is a conversation while its flows are gathered, while it is judged, and as long as the result lives: all that its
-// [Finding] says, in 184 bytes. A million of them as Findings took 584 MB, and the time to clear, fill and follow that.
+// [Finding] says, in 192 bytes, three lines of a cache. A million of them as Findings took 584 MB, and the time to clear, fill and follow that.
 type conv struct {
 	Initiator, Responder netip.Addr
 	i, r                 *end
