@@ -175,9 +175,9 @@ func TestRelayOfAStreamThatEndsEarly(t *testing.T) {
 	}
 }
 
-// TestFaultBesideTheReaderIsTold holds that a panic where flows are counted becomes one of the goroutine that reads, which is
+// TestPanicBesideTheReaderIsTold holds that a panic where flows are counted becomes one of the goroutine that reads, which is
 // where the command tells of it.
-func TestFaultBesideTheReaderIsTold(t *testing.T) {
+func TestPanicBesideTheReaderIsTold(t *testing.T) {
 	defer func() {
 		if fault := fmt.Sprint(recover()); !strings.Contains(fault, "no such machine") || !strings.Contains(fault, "countBatch") {
 			t.Errorf("the fault is told as %q", fault)
