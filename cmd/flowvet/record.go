@@ -15,7 +15,8 @@ const recordUsage = `Usage: flowvet record [FLAGS] FILE|FOLDER|-... -o FILE
 Writes what captures showed into one flows file: who sent how much to whom and when, without a byte of payload. It is a
 small part of the captures' size, and flowvet check reads it as it reads them, with the same report.
 
-Captures and flows files may be mixed, in any order. A recording that is among them twice is written once.
+Captures and flows files may be mixed, in any order. A recording that is among them twice is written once. With --ipfix the file
+is written when the run ends, by --duration or an interrupt, and not before: a run that is killed leaves none.
 
 Examples:
   flowvet record monday/ -o monday.flows
