@@ -21,6 +21,12 @@ func datagram(from, to uint32, fromPort, toPort uint16) Packet {
 	}
 }
 
+// key returns the packet's 5-tuple, and which end of it the sender is.
+func (p *Packet) key() (k key, from int) {
+	from = p.keyInto(&k)
+	return k, from
+}
+
 // segment returns a TCP packet of the same kind.
 func segment(from, to uint32, fromPort, toPort uint16, signs Signs) Packet {
 	p := datagram(from, to, fromPort, toPort)

@@ -49,14 +49,8 @@ func (a address) addrPort(f family, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(addr, port)
 }
 
-// key returns the packet's 5-tuple, and which end of it the sender is: 0 for A, 1 for B. A flow with itself has one side.
-func (p *Packet) key() (k key, from int) {
-	from = p.keyInto(&k)
-	return k, from
-}
-
-// keyInto is key into memory that is there, without a branch: which end is first is guessed wrong half of the time where
-// both ends speak. Addresses and ports are subtracted as one long number; the ends change places where that borrows.
+// keyInto writes the packet's 5-tuple, and returns which end of it the sender is: 0 for A, 1 for B. A flow with itself has one
+// side. There is no branch: which end is first is guessed wrong half of the time where both ends speak. Addresses and ports are subtracted as one long number; the ends change places where that borrows.
 func (p *Packet) keyInto(k *key) (from int) {
 	src, dst, srcPort, dstPort := &p.src, &p.dst, uint64(p.srcPort), uint64(p.dstPort)
 	_, less := bits.Sub64(dstPort, srcPort, 0)

@@ -142,8 +142,8 @@ func sampledSign(s *Side) Signs {
 	return Sampled
 }
 
-// recordedSide makes a side of what a record says of it; the signs of a record are the first of a side's. The moments of a handshake are not told: they are taken to be at its
-// beginning, and the last acknowledgement at its end.
+// recordedSide makes a side of what a record says of it; the signs of a record are the first of a side's. The moments of a handshake
+// are not told: they are taken to be at its beginning, and the last acknowledgement at its end.
 func recordedSide(r *flowrecord.Side, ref Ref, shift int64) Side {
 	if r.Packets == 0 {
 		return Side{}

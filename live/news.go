@@ -60,8 +60,8 @@ func identityOf(c *match.Conversation) identity {
 	return i
 }
 
-// read returns what is new in a judgement, and whether conversations are not told of. last says that no further one comes; blind that the capture sees nothing now, so
-// that silence means nothing.
+// read returns what is new in a judgement, and whether conversations are not told of. last says that no further one comes; blind
+// that the capture sees nothing now, so that silence means nothing.
 func (n *newsroom) read(j *Judgement, last, blind bool) (news []News, untold bool) {
 	if n.told == nil {
 		n.told, n.lost = map[identity]int64{}, map[identity]bool{}
