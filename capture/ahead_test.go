@@ -8,6 +8,17 @@ import (
 	"testing"
 )
 
+func TestInterruptBeforeTheFirstByteIsSaid(t *testing.T) {
+	silent, feed := io.Pipe()
+	defer feed.Close()
+	done := make(chan struct{})
+	close(done)
+	_, err := Open([]string{"-"}, Patient(silent, done))
+	if err == nil || err.Error() != "standard input: interrupted before it said what it is" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestInterruptEndsReadingOfASilentPipe(t *testing.T) {
 	silent, feed := io.Pipe()
 	defer feed.Close()

@@ -285,6 +285,10 @@ func (o *opener) stream(in *Input, hint string) {
 		return
 	}
 	in.close()
+	if errors.Is(err, os.ErrDeadlineExceeded) { // see [Patient]
+		o.fail(in.Name, "interrupted before it said what it is", "")
+		return
+	}
 	if err != nil {
 		o.failSystem(in.Name, err)
 		return
