@@ -36,32 +36,42 @@ func (x *Addresses) Add(a netip.Addr) (number uint32, fresh bool) {
 	if !a.Is4() {
 		return x.addSix(a)
 	}
+	return x.AddFour(four(a))
+}
+
+// AddFour is Add for an IPv4 address as a number, its first byte highest.
+func (x *Addresses) AddFour(four uint32) (number uint32, fresh bool) {
 	if 2*x.used >= len(x.fours) {
 		x.grow()
 	}
-	slot := x.slot(four(a))
+	slot := x.slot(four)
 	if taken := x.fours[slot]; taken != 0 {
 		return uint32(taken) - 1, false
 	}
 	x.used++
-	x.all = Push(x.all, uint64(four(a)))
-	x.fours[slot] = uint64(four(a))<<32 | uint64(len(x.all))
+	x.all = Push(x.all, uint64(four))
+	x.fours[slot] = uint64(four)<<32 | uint64(len(x.all))
 	return uint32(len(x.all)) - 1, true
 }
 
 // Find returns the number of an address.
 func (x *Addresses) Find(a netip.Addr) (number uint32, known bool) {
-	switch {
-	case !a.Is4():
+	if !a.Is4() {
 		i, known := x.sixes.Find(a, x.Addr(a))
 		if !known {
 			return 0, false
 		}
 		return x.six[i], true
-	case len(x.fours) == 0:
+	}
+	return x.FindFour(four(a))
+}
+
+// FindFour is Find for an IPv4 address as AddFour has it.
+func (x *Addresses) FindFour(four uint32) (number uint32, known bool) {
+	if len(x.fours) == 0 {
 		return 0, false
 	}
-	taken := x.fours[x.slot(four(a))]
+	taken := x.fours[x.slot(four)]
 	return uint32(taken) - 1, taken != 0
 }
 
