@@ -44,33 +44,11 @@ func (t *Table) recordsOf(i, n int) iter.Seq[row] {
 	}
 }
 
-// Brief is Each without Seconds and VLANs.
-func (t *Table) Brief(yield func(*Flow) bool) {
-	for _, f := range t.BriefIn(0, t.Numbers()) {
-		if !yield(f) {
-			return
-		}
-	}
-}
-
 // Numbers returns how many numbers the flows have. Each flow has one, from 0 on, which it keeps while nothing is added to the
 // table; one whose flow was evicted is nobody's.
 func (t *Table) Numbers() uint32 {
 	t.flush()
 	return t.records.n
-}
-
-// BriefIn is Brief, with their numbers, for the flows numbered from lo up to hi, without hi. Ranges of a complete table may be
-// taken side by side: where a share is not needed, they are walked in half the time of two shares.
-func (t *Table) BriefIn(lo, hi uint32) iter.Seq2[uint32, *Flow] {
-	return func(yield func(uint32, *Flow) bool) {
-		var l lent
-		for at := lo; at < hi; at++ {
-			if r := t.row(at); r.used() && !yield(at, t.brief(r, t.rareOf(r, &l), &l)) {
-				return
-			}
-		}
-	}
 }
 
 // Lender returns a function that lends the flow with a number as [Table.Each] does: until its next call. Each goroutine that

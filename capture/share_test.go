@@ -29,7 +29,8 @@ func TestSharesHoldEveryFlowOnce(t *testing.T) {
 	for _, n := range []uint32{1, 2, 7} {
 		var next uint32
 		for i := range n {
-			for number, f := range table.BriefIn(table.Numbers()*i/n, table.Numbers()*(i+1)/n) {
+			for g := range table.GlanceIn(table.Numbers()*i/n, table.Numbers()*(i+1)/n) {
+				number, f := g.Number, g.Flow()
 				want := *lend(number)
 				want.Seconds, want.VLANs = nil, nil
 				if number != next || !reflect.DeepEqual(*f, want) {

@@ -18,37 +18,51 @@ type reading struct {
 }
 
 // read names the ends of a flow; false where that cannot be said.
+func (e *evidence) read(f *capture.Flow) (reading, bool) {
+	g := f.Glance()
+	o, known := e.opening(&g)
+	if o.client == 0 {
+		return reading{client: f.A, server: f.B, up: &f.FromA, down: &f.FromB, began: o.seen}, known
+	}
+	return reading{client: f.B, server: f.A, up: &f.FromB, down: &f.FromA, began: o.seen}, known
+}
+
+// opening is who began a flow.
+type opening struct {
+	client int  // 0: A, 1: B
+	seen   bool // else the ports decided it
+}
+
+// opening says who began a flow; false where that cannot be said.
 //
 // TCP: a SYN or SYN+ACK decides; without either, the one end whose port is a service. UDP: the earlier packet is the
 // request; at equal times the port decides. Between equal ports (NTP's 123) the first packet seen may be an answer, so
 // the answer must follow within a second: requests are at least 64 s apart there.
-func (e *evidence) read(f *capture.Flow) (reading, bool) {
-	fromA := reading{client: f.A, server: f.B, up: &f.FromA, down: &f.FromB, began: true}
-	fromB := reading{client: f.B, server: f.A, up: &f.FromB, down: &f.FromA, began: true}
-	var a, b bool
-	if f.Proto == capture.TCP {
-		a = f.FromA.Signs&capture.SYN != 0 || f.FromB.Signs&capture.SYNACK != 0
-		b = f.FromB.Signs&capture.SYN != 0 || f.FromA.Signs&capture.SYNACK != 0
+func (e *evidence) opening(g *capture.Glance) (o opening, known bool) {
+	a, b := &g.From[0], &g.From[1]
+	var byA, byB bool
+	if g.Proto == capture.TCP {
+		byA = (a.Signs&capture.SYN | b.Signs&capture.SYNACK) != 0
+		byB = (b.Signs&capture.SYN | a.Signs&capture.SYNACK) != 0
 	} else {
-		a = f.FromA.Packets > 0 && (f.FromB.Packets == 0 || f.FromA.First < f.FromB.First)
-		b = f.FromB.Packets > 0 && (f.FromA.Packets == 0 || f.FromB.First < f.FromA.First)
+		byA = a.Packets > 0 && (b.Packets == 0 || a.First < b.First)
+		byB = b.Packets > 0 && (a.Packets == 0 || b.First < a.First)
 	}
-	switch {
-	case a && b:
-		return reading{}, false
-	case a:
-		return fromA, true
-	case b:
-		return fromB, true
+	if byA != byB {
+		if byB {
+			o.client = 1
+		}
+		o.seen = true
+		return o, true
 	}
-	fromA.began, fromB.began = false, false
-	switch service, client := e.isService(f.Proto, f.B.Port()), e.isService(f.Proto, f.A.Port()); {
-	case service && !client:
-		return fromA, true
-	case client && !service:
-		return fromB, true
+	if byA {
+		return o, false
 	}
-	return reading{}, false
+	atA, atB := e.isService(g.Proto, g.PortA), e.isService(g.Proto, g.PortB)
+	if atA {
+		o.client = 1
+	}
+	return o, atA != atB
 }
 
 // isService reports whether a port is one that the rules or the catalogue know. Broad rows know every port.
@@ -68,26 +82,31 @@ func (e *evidence) isService(proto capture.Proto, port uint16) bool {
 // ACK, but not one that acknowledges the responder's initial sequence number.
 func (r reading) answered(proto capture.Proto) bool {
 	if proto == capture.UDP {
-		soon := r.client.Port() != r.server.Port() || r.down.First-r.up.First < int64(1e9)
-		return r.up.Packets > 0 && r.down.Packets > 0 && soon
+		return answeredUDP(r.up.Packets, r.down.Packets, r.up.First, r.down.First, r.client.Port() == r.server.Port())
 	}
 	if r.up.Signs&r.down.Signs&capture.Payload != 0 {
 		return true
 	}
-	return r.shakesHands() && acknowledges(r.up, r.down)
+	return shakeHands(r.up.Signs, r.down.Signs) && acknowledges(r.up, r.down)
 }
 
-// mayBeAnswered is answered for a flow in brief, whose initial sequence numbers are not known.
-func (r reading) mayBeAnswered(proto capture.Proto) bool {
-	if proto == capture.UDP {
-		return r.answered(proto)
+// mayBeAnswered is answered for a flow at a glance, which does not show initial sequence numbers.
+func mayBeAnswered(g *capture.Glance, o opening) bool {
+	up, down := &g.From[o.client], &g.From[1-o.client]
+	if g.Proto == capture.UDP {
+		return answeredUDP(up.Packets, down.Packets, up.First, down.First, g.PortA == g.PortB)
 	}
-	return r.up.Signs&r.down.Signs&capture.Payload != 0 || r.shakesHands()
+	return up.Signs&down.Signs&capture.Payload != 0 || shakeHands(up.Signs, down.Signs)
 }
 
-// shakesHands reports whether each of the three packets of a handshake was seen, whatever their numbers.
-func (r reading) shakesHands() bool {
-	return r.up.Signs&capture.SYN != 0 && r.down.Signs&capture.SYNACK != 0 && r.up.Signs&capture.ACK != 0
+// answeredUDP is answered for UDP, by what both ends sent and when they began to.
+func answeredUDP(sent, received uint64, request, answer int64, samePorts bool) bool {
+	return sent > 0 && received > 0 && (!samePorts || answer-request < int64(1e9))
+}
+
+// shakeHands reports whether each of the three packets of a handshake was seen, whatever their numbers.
+func shakeHands(up, down capture.Signs) bool {
+	return up&capture.SYN != 0 && down&capture.SYNACK != 0 && up&capture.ACK != 0
 }
 
 // acknowledges reports whether a side acknowledged one of the other's initial sequence numbers, or data soon after it.
@@ -199,12 +218,11 @@ const (
 )
 
 // useOf returns the use of a flow, by its ports.
-func useOf(f *capture.Flow) (use, bool) {
-	a, b := f.A.Port(), f.B.Port()
+func useOf(proto capture.Proto, a, b uint16) (use, bool) {
 	either := func(port uint16) bool { return a == port || b == port }
 	aam := catalog.Ports{Lo: 2050, Hi: 2250}
 	switch {
-	case f.Proto != capture.UDP:
+	case proto != capture.UDP:
 		return 0, false
 	case aam.Contains(a) && aam.Contains(b):
 		return clusterAAM, true

@@ -80,7 +80,7 @@ func gather(c *catalog.Catalog, n *network) *evidence {
 				addSeries(beats, f, 902)
 				addSeries(reports, f, 162, 514)
 			}
-			if use, ok := useOf(f); ok {
+			if use, ok := useOf(f.Proto, f.A.Port(), f.B.Port()); ok {
 				key := pairKey{f.A.Addr(), f.B.Addr(), use}
 				at(pairs, key, func() *pair { return &pair{pairKey: key} }).add(f)
 			}
@@ -99,9 +99,9 @@ func gather(c *catalog.Catalog, n *network) *evidence {
 }
 
 // inSeries reports whether the ports of a flow are such that it may be one of a series that a rule looks at.
-func inSeries(f *capture.Flow) bool {
+func inSeries(g *capture.Glance) bool {
 	is := func(port uint16) bool { return port == 902 || port == 162 || port == 514 }
-	return f.Proto == capture.UDP && (is(f.A.Port()) || is(f.B.Port()))
+	return g.Proto == capture.UDP && (is(g.PortA) || is(g.PortB))
 }
 
 // at returns the value of a key, made on first use.
@@ -115,10 +115,13 @@ func at[K comparable, V any](m map[K]*V, key K, make func() *V) *V {
 }
 
 // ofMachines reports whether both ends of a flow can be machines. Nothing sent to a group is evidence.
-func ofMachines(f *capture.Flow) bool {
+func ofMachines(g *capture.Glance) bool {
+	if (g.From[0].Signs|g.From[1].Signs)&capture.Cast != 0 {
+		return false
+	}
 	group := func(a netip.Addr) bool { return a.IsMulticast() || a.IsUnspecified() || a == limitedBroadcast() }
-	return !group(f.A.Addr()) && !group(f.B.Addr()) && f.A.Addr() != f.B.Addr() &&
-		(f.FromA.Signs|f.FromB.Signs)&capture.Cast == 0
+	a, b := g.Addrs()
+	return !group(a) && !group(b) && a != b
 }
 
 // series is every datagram from one address to one port of another, whatever its source port: a host sends each

@@ -15,8 +15,8 @@ import (
 // hold whole is there as often.
 type network struct {
 	tables []*capture.Table
-	joined []capture.Flow             // of two halves or more each; their numbers come last
-	half   func(f *capture.Flow) bool // whether a flow of a table is such a half
+	joined []capture.Flow               // of two halves or more each; their numbers come last
+	half   func(g *capture.Glance) bool // whether a flow of a table is such a half
 }
 
 // tuple names a flow.
@@ -26,29 +26,34 @@ type tuple struct {
 	in    capture.Segment
 }
 
+func tupleOf(g *capture.Glance) tuple {
+	a, b := g.Addrs()
+	return tuple{netip.AddrPortFrom(a, g.PortA), netip.AddrPortFrom(b, g.PortB), g.Proto, g.Segment}
+}
+
 // newNetwork joins the halves of flows. Which ones have a counterpart is known by hashes first: holding every half of a SYN
 // flood would cost more than the tables themselves.
 func newNetwork(tables []*capture.Table) *network {
-	n := &network{tables: tables, half: func(*capture.Flow) bool { return false }}
+	n := &network{tables: tables, half: func(*capture.Glance) bool { return false }}
 	if len(tables) < 2 {
 		return n
 	}
 	const fromA, fromB = 1, 2
 	seed := maphash.MakeSeed()
-	hash := func(f *capture.Flow) uint64 { return maphash.Comparable(seed, tuple{f.A, f.B, f.Proto, f.Segment}) }
+	hash := func(g *capture.Glance) uint64 { return maphash.Comparable(seed, tupleOf(g)) }
 	sides := map[uint64]uint8{}
 	for _, t := range tables {
-		for f := range t.Brief {
+		for g := range t.GlanceIn(0, t.Numbers()) {
 			switch {
-			case f.FromB.Packets == 0:
-				sides[hash(f)] |= fromA
-			case f.FromA.Packets == 0:
-				sides[hash(f)] |= fromB
+			case g.From[1].Packets == 0:
+				sides[hash(g)] |= fromA
+			case g.From[0].Packets == 0:
+				sides[hash(g)] |= fromB
 			}
 		}
 	}
-	n.half = func(f *capture.Flow) bool {
-		return (f.FromA.Packets == 0 || f.FromB.Packets == 0) && sides[hash(f)] == fromA|fromB
+	n.half = func(g *capture.Glance) bool {
+		return (g.From[0].Packets == 0 || g.From[1].Packets == 0) && sides[hash(g)] == fromA|fromB
 	}
 	n.join()
 	return n
@@ -59,10 +64,10 @@ func (n *network) join() {
 	halves := map[tuple]capture.Flow{}
 	for _, t := range n.tables {
 		lend := t.Lender()
-		for number, f := range t.BriefIn(0, t.Numbers()) {
-			if n.half(f) {
-				key := tuple{f.A, f.B, f.Proto, f.Segment}
-				halves[key] = join(halves[key], lend(number).Clone())
+		for g := range t.GlanceIn(0, t.Numbers()) {
+			if n.half(g) {
+				key := tupleOf(g)
+				halves[key] = join(halves[key], lend(g.Number).Clone())
 			}
 		}
 	}
@@ -80,21 +85,23 @@ func (n *network) numbers() uint32 {
 	return all
 }
 
-// briefIn lends the flows numbered from lo up to hi, without hi, as [capture.Table.BriefIn] does.
-func (n *network) briefIn(lo, hi uint32) iter.Seq2[uint32, *capture.Flow] {
-	return func(yield func(uint32, *capture.Flow) bool) {
+// glanceIn yields the flows numbered from lo up to hi, without hi, as [capture.Table.GlanceIn] does.
+func (n *network) glanceIn(lo, hi uint32) iter.Seq[*capture.Glance] {
+	return func(yield func(*capture.Glance) bool) {
 		var first uint32 // of the table's numbers
 		for _, t := range n.tables {
 			end := first + t.Numbers()
-			for number, f := range t.BriefIn(max(lo, first)-first, max(min(hi, end), first)-first) {
-				if !n.half(f) && !yield(first+number, f) {
+			for g := range t.GlanceIn(max(lo, first)-first, max(min(hi, end), first)-first) {
+				g.Number += first
+				if !n.half(g) && !yield(g) {
 					return
 				}
 			}
 			first = end
 		}
 		for i := max(lo, first); i < hi; i++ {
-			if !yield(i, &n.joined[i-first]) {
+			g := n.joined[i-first].Glance()
+			if g.Number = i; !yield(&g) {
 				return
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"flowvet/capture"
 )
 
 // A scanner began short conversations with more than scanWidth hosts, or with more than scanWidth ports, within
@@ -34,9 +36,10 @@ type probe struct {
 	port         uint16
 }
 
-// isProbe reports whether a reading is of the beginning of a short conversation.
-func (r *reading) isProbe() bool {
-	return r.began && r.up.Packets > 0 && r.up.Packets+r.down.Packets <= scanShort
+// isProbe reports whether a flow shows the beginning of a short conversation.
+func isProbe(g *capture.Glance, o opening) bool {
+	up, down := g.From[o.client].Packets, g.From[1-o.client].Packets
+	return o.seen && up > 0 && up+down <= scanShort
 }
 
 // findScanners returns the scanners among those who began a flow, sorted by address.

@@ -5,7 +5,7 @@ import (
 	"flowvet/numbering"
 )
 
-// scouts have walked the flows of a network once, in brief and side by side. They know who began what, and which flows are
+// scouts have walked the flows of a network once, at a glance and side by side. They know who began what, and which flows are
 // worth a second look.
 type scouts struct {
 	numbering.Addresses
@@ -62,8 +62,8 @@ func (e *evidence) scout(n *network) *scouts {
 	sideBySide(len(s.all), func(i int) {
 		x := &scout{Addresses: numbering.Addresses{Hash: h}}
 		lo, hi := total*uint64(i)/parts, total*uint64(i+1)/parts
-		for number, f := range n.briefIn(uint32(lo), uint32(hi)) {
-			x.look(e, number, f)
+		for g := range n.glanceIn(uint32(lo), uint32(hi)) {
+			x.look(e, g)
 		}
 		s.all[i] = x
 	})
@@ -84,22 +84,34 @@ func (e *evidence) scout(n *network) *scouts {
 }
 
 // look reads one flow.
-func (x *scout) look(e *evidence, number uint32, f *capture.Flow) {
-	r, known := e.read(f)
-	if known && r.isProbe() {
-		client, _ := x.Add(r.client.Addr())
-		host, _ := x.Add(r.server.Addr())
-		x.probes.add(probe{r.up.First, client, host, r.server.Port()})
+func (x *scout) look(e *evidence, g *capture.Glance) {
+	o, known := e.opening(g)
+	if known && isProbe(g, o) {
+		ends, ports := x.enter(g), [...]uint16{g.PortA, g.PortB}
+		x.probes.add(probe{g.From[o.client].First, ends[o.client], ends[1-o.client], ports[1-o.client]})
 	}
-	_, used := useOf(f)
-	if !used && !inSeries(f) && !(known && r.mayBeAnswered(f.Proto)) || !ofMachines(f) {
+	_, used := useOf(g.Proto, g.PortA, g.PortB)
+	if !used && !inSeries(g) && !(known && mayBeAnswered(g, o)) || !ofMachines(g) {
 		return
 	}
-	c := candidate{number, unknown}
+	c := candidate{g.Number, unknown}
 	if known {
-		c.client, _ = x.Add(r.client.Addr())
+		c.client = x.enter(g)[o.client]
 	}
 	x.later.add(c)
+}
+
+// enter returns the numbers of the addresses of A and B.
+func (x *scout) enter(g *capture.Glance) (ends [2]uint32) {
+	if a, b, ok := g.Fours(); ok {
+		ends[0], _ = x.AddFour(a)
+		ends[1], _ = x.AddFour(b)
+		return ends
+	}
+	a, b := g.Addrs()
+	ends[0], _ = x.Add(a)
+	ends[1], _ = x.Add(b)
+	return ends
 }
 
 // rename gives the addresses the numbers that all scouts have for them.

@@ -54,23 +54,22 @@ func (p *point) witness(t *capture.Table, g *Grounds) {
 	if window.IsZero() {
 		window.Start, window.End, _ = p.interval()
 	}
-	number := func(a netip.Addr) uint32 { return p.who.end(a).station }
 	all := make([]*witness, shares(t))
 	sideBySide(len(all), func(i int) {
 		w, lend := newWitness(p.who.stations, window.seconds(), len(g.Scenarios) > 0), t.Lender()
 		lo, hi := part(t.Numbers(), i, len(all))
-		for n, f := range t.BriefIn(lo, hi) {
-			w.loss.add(f)
-			w.only.add(f)
-			if a, b := number(f.A.Addr()), number(f.B.Addr()); a != 0 || b != 0 {
-				w.see(lend(n), a, b)
+		for g := range t.GlanceIn(lo, hi) {
+			w.loss.add(g)
+			w.only.add(g)
+			if a, b := p.who.stationsOf(g); a != 0 || b != 0 {
+				w.see(lend(g.Number), a, b)
 			}
 		}
 		all[i] = w
 	})
 	p.seen = all[0]
 	for pair, when := range t.Others {
-		p.seen.saw(number(pair.From), number(pair.To), when)
+		p.seen.saw(p.who.end(pair.From).station, p.who.end(pair.To).station, when)
 	}
 	for i, w := range all {
 		p.spoke = append(p.spoke, w.spoke)
@@ -124,20 +123,20 @@ type lossMeter struct {
 	twoWay, oneWay     int
 }
 
-func (m *lossMeter) add(f *capture.Flow) {
-	if f.Proto != capture.TCP {
+func (m *lossMeter) add(g *capture.Glance) {
+	if g.Proto != capture.TCP {
 		return
 	}
-	acked, unseen := f.Acknowledged()
+	acked, unseen := g.Acknowledged()
 	m.acked += acked
 	m.unseenBytes += unseen
-	flows := 1 + int(f.Joined.Flows)
+	flows := 1 + int(g.Joined())
 	// A side that acknowledges proves that the other one spoke.
-	a, b := has(&f.FromA, capture.ACK), has(&f.FromB, capture.ACK)
+	a, b := &g.From[0], &g.From[1]
 	switch {
-	case f.FromA.Packets > 0 && f.FromB.Packets > 0:
+	case a.Packets > 0 && b.Packets > 0:
 		m.twoWay += flows
-	case a || b:
+	case (a.Signs|b.Signs)&capture.ACK != 0:
 		m.oneWay += flows
 	}
 }
@@ -171,13 +170,14 @@ type proto struct {
 	port uint16
 }
 
-func (s *portSet) add(f *capture.Flow) {
-	a, b := proto{f.Proto, f.A.Port()}, proto{f.Proto, f.B.Port()}
-	if s.flows++; s.flows == 1 {
-		s.left = []proto{a, b}
+func (s *portSet) add(g *capture.Glance) {
+	if s.flows++; s.flows > 1 && len(s.left) == 0 {
 		return
 	}
-	if len(s.left) > 0 {
+	a, b := proto{g.Proto, g.PortA}, proto{g.Proto, g.PortB}
+	if s.flows == 1 {
+		s.left = []proto{a, b}
+	} else {
 		s.left = slices.DeleteFunc(s.left, func(p proto) bool { return p != a && p != b })
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"flowvet/capture"
 	"flowvet/catalog"
 	"flowvet/inventory"
 	"flowvet/numbering"
@@ -26,6 +27,7 @@ type end struct {
 	inferred bool              // has roles, and no person declared any of them
 	vmware   bool
 	group    bool // a broadcast or multicast destination
+	reserved bool // in a network that is there for one purpose
 	class    int  // ends of one class are read alike by every row, but for being one machine
 	label    string
 }
@@ -82,6 +84,23 @@ func (r *register) end(a netip.Addr) *end {
 	return nil
 }
 
+// stationsOf returns the stations of a flow's ends; 0 is nobody's.
+func (d *directory) stationsOf(g *capture.Glance) (a, b uint32) {
+	if one, other, ok := g.Fours(); ok {
+		return d.named.four(one), d.named.four(other)
+	}
+	one, other := g.Addrs()
+	return d.end(one).station, d.end(other).station
+}
+
+// four returns the station of an IPv4 address.
+func (r *register) four(a uint32) uint32 {
+	if n, known := r.numbers.FindFour(a); known {
+		return r.ends[n].station
+	}
+	return 0
+}
+
 func newDirectory(c *catalog.Catalog, inv *inventory.Inventory) *directory {
 	d := &directory{
 		inv: inv, cat: c, casts: map[netip.Addr]bool{}, named: register{numbers: numbering.Addresses{Hash: numbering.NewHash()}},
@@ -134,6 +153,7 @@ func (d *directory) addMachine(m *inventory.Machine, number uint32) {
 
 // enter gives an end its class.
 func (d *directory) enter(e *end) *end {
+	e.reserved = e.placed.Network != nil && special(e.placed.Network.Plane)
 	label := fmt.Sprint(e.kind(), e.vmware, e.group)
 	if e.group {
 		label += e.addr.String()
@@ -171,9 +191,6 @@ func (d *directory) end(a netip.Addr) *end {
 func (d *directory) isGroup(a netip.Addr) bool {
 	return a.IsMulticast() || len(d.casts) > 0 && d.casts[a] || d.inv.IsBroadcast(a)
 }
-
-// inSegment reports whether the end is in a network that is there for one purpose.
-func (e *end) inSegment() bool { return e.placed.Network != nil && special(e.placed.Network.Plane) }
 
 // itself resolves the address of a flow with itself: it has one end, which is its own.
 func (d *directory) itself(a netip.Addr) *end {

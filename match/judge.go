@@ -38,10 +38,11 @@ func (j *judge) findCasts(captures []*capture.Capture) {
 		if c.Table.Stats.Broadcasts == 0 {
 			continue
 		}
-		for f := range c.Table.Brief {
-			if f.Proto == capture.UDP {
-				j.maybeCast(f.B.Addr(), &f.FromA)
-				j.maybeCast(f.A.Addr(), &f.FromB)
+		for g := range c.Table.GlanceIn(0, c.Table.Numbers()) {
+			if g.Proto == capture.UDP && (g.From[0].Signs|g.From[1].Signs)&capture.Cast != 0 {
+				a, b := g.Addrs()
+				j.maybeCast(b, g.From[0].Signs)
+				j.maybeCast(a, g.From[1].Signs)
 			}
 		}
 	}
@@ -49,12 +50,13 @@ func (j *judge) findCasts(captures []*capture.Capture) {
 		return
 	}
 	for _, c := range captures {
-		for f := range c.Table.Brief {
-			if f.FromA.Packets > 0 {
-				delete(j.casts, f.A.Addr())
+		for g := range c.Table.GlanceIn(0, c.Table.Numbers()) {
+			a, b := g.Addrs()
+			if g.From[0].Packets > 0 {
+				delete(j.casts, a)
 			}
-			if f.FromB.Packets > 0 {
-				delete(j.casts, f.B.Addr())
+			if g.From[1].Packets > 0 {
+				delete(j.casts, b)
 			}
 		}
 		for p := range c.Table.Others {
@@ -63,8 +65,8 @@ func (j *judge) findCasts(captures []*capture.Capture) {
 	}
 }
 
-func (j *judge) maybeCast(to netip.Addr, sent *capture.Side) {
-	if sent.Signs&capture.Cast == 0 || !to.Is4() || to.As4()[3]&1 == 0 {
+func (j *judge) maybeCast(to netip.Addr, sent capture.Signs) {
+	if sent&capture.Cast == 0 || !to.Is4() || to.As4()[3]&1 == 0 {
 		return
 	}
 	if _, placed := j.inv.Place(to); !placed {

@@ -41,12 +41,12 @@ const (
 )
 
 // directions returns the directions in which a flow has packets.
-func directions(f *capture.Flow) direction {
+func directions(g *capture.Glance) direction {
 	var d direction
-	if f.FromA.Packets > 0 {
+	if g.From[0].Packets > 0 {
 		d |= byA
 	}
-	if f.FromB.Packets > 0 {
+	if g.From[1].Packets > 0 {
 		d |= byB
 	}
 	return d
@@ -72,13 +72,20 @@ type speaker struct {
 	packets uint64 // of its flows
 }
 
-// enter returns the number of an address.
-func (x *addresses) enter(a netip.Addr, j *judge) uint32 {
-	n, fresh := x.Add(a)
-	if fresh {
-		x.speakers = numbering.Push(x.speakers, speaker{end: j.end(a)})
+// enter returns the numbers of a flow's addresses.
+func (x *addresses) enter(g *capture.Glance, j *judge) (a, b uint32) {
+	if four, other, ok := g.Fours(); ok {
+		a, _ = x.AddFour(four)
+		b, _ = x.AddFour(other)
+	} else {
+		one, other := g.Addrs()
+		a, _ = x.Add(one)
+		b, _ = x.Add(other)
 	}
-	return n
+	for len(x.speakers) < x.Len() {
+		x.speakers = numbering.Push(x.speakers, speaker{end: j.end(x.At(uint32(len(x.speakers))))})
+	}
+	return a, b
 }
 
 // survey walks a table, ranges of its flows side by side. It is to be known whether somebody watches what machines say.
@@ -157,36 +164,45 @@ type surveyor struct {
 }
 
 func (v *surveyor) walk(t *capture.Table, flows []traits, lo, hi uint32) {
-	for n, f := range t.BriefIn(lo, hi) {
-		v.read(f, &flows[n])
+	for g := range t.GlanceIn(lo, hi) {
+		v.read(g, &flows[g.Number])
 	}
 }
 
 // read takes down the traits of a flow. One that is out of scope is done where other flows can tell nothing of it.
-func (v *surveyor) read(f *capture.Flow, t *traits) {
-	t.a, t.b = v.enter(f.A.Addr(), v.judge), v.enter(f.B.Addr(), v.judge)
-	t.portA, t.portB, t.segment, t.proto, t.sighted = f.A.Port(), f.B.Port(), f.Segment, f.Proto, directions(f)
-	n := f.FromA.Packets + f.FromB.Packets
+func (v *surveyor) read(g *capture.Glance, t *traits) {
+	t.a, t.b = v.enter(g, v.judge)
+	t.portA, t.portB, t.segment, t.proto, t.sighted = g.PortA, g.PortB, g.Segment, g.Proto, directions(g)
+	n := g.From[0].Packets + g.From[1].Packets
 	v.speakers[t.a].packets += n
 	v.speakers[t.b].packets += n
 	a, b := v.speakers[t.a].end, v.speakers[t.b].end
+	t.foreign = v.outOfScope(a, b)
+	if !v.settleAtAGlance(g, t, a, b) {
+		v.settle(g.Flow(), t, a, b)
+	}
+	if t.done = t.foreign && !t.pending; t.done {
+		v.services.at(t.proto, t.port).Packets += n
+	}
+}
+
+// settle finds who began a flow, as far as it shows it by itself.
+func (v *surveyor) settle(f *capture.Flow, t *traits, a, b *end) {
 	if t.a == t.b {
 		a = v.itself(f.A.Addr())
 		b = a
 	}
-	o := v.orient(f, a, b)
-	o.foreign = v.outOfScope(a, b)
-	if o.done = o.foreign && !o.pending; o.done {
-		o, _ = v.exchange(f, a, b, o)
-		v.services.at(t.proto, o.port).Packets += n
+	foreign := t.foreign
+	t.orientation = v.orient(f, a, b)
+	if t.foreign = foreign; foreign && !t.pending {
+		t.orientation, _ = v.exchange(f, a, b, t.orientation)
 	}
-	t.orientation = o
 }
 
 // outOfScope reports whether whatever passes between two ends is not judged, and nobody asks for more of it than its amount:
 // no VMware machine takes part, and no network or VLAN is declared that it could intrude on.
 func (v *surveyor) outOfScope(a, b *end) bool {
-	return !a.vmware && !b.vmware && !a.inSegment() && !b.inSegment() && len(v.inv.VLANs) == 0 &&
+	return !a.vmware && !b.vmware && !a.reserved && !b.reserved && len(v.inv.VLANs) == 0 &&
 		!(v.watched && (a.machine != nil || b.machine != nil))
 }
 
