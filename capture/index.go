@@ -3,6 +3,7 @@ package capture
 import (
 	"hash/maphash"
 	"math/bits"
+	"sync/atomic"
 )
 
 // index finds records by key: linear probing, at most three quarters full. A slot is the key's tag above the record's
@@ -70,6 +71,15 @@ func (x *index) put(tag, i uint32) {
 	}
 	x.slots[slot] = uint64(tag)<<32 | uint64(i+1)
 	x.used++
+}
+
+// putBeside is put where others put records besides, and nobody does anything else: a slot belongs to who first writes to it. What
+// is in the index is counted by who has made room for all.
+func (x *index) putBeside(tag, i uint32) {
+	slot := tag & x.mask
+	for !atomic.CompareAndSwapUint64(&x.slots[slot], 0, uint64(tag)<<32|uint64(i+1)) {
+		slot = (slot + 1) & x.mask
+	}
 }
 
 // remove takes a record out, and moves those behind it that would not be found across the gap.

@@ -71,17 +71,6 @@ func (t *Table) guessed(l *lookups, i int) (r row, ok bool) {
 	return r, t.is(r.record, &l.keys[i])
 }
 
-// knows reports whether the table, whose index has room, holds the flow with that key.
-func (t *Table) knows(k *key) bool {
-	tag := t.index.tag(k)
-	for number, slot := t.index.candidate(tag, tag); number != 0; number, slot = t.index.candidate(tag, slot) {
-		if t.is(t.records.at(number-1), k) {
-			return true
-		}
-	}
-	return false
-}
-
 // sighting is what a packet adds to its flow: one of its own, or an ICMP unreachable that quotes one, which has signs of [Quoted].
 type sighting struct {
 	ns               int64

@@ -3,13 +3,14 @@ package capture
 import (
 	"iter"
 	"maps"
-	"runtime"
 	"slices"
-	"sync"
 )
 
 // Merge adds everything u holds to t. The order of merges does not matter. u stays as it is.
-func (t *Table) Merge(u *Table) {
+func (t *Table) Merge(u *Table) { t.merge(u, nil) }
+
+// merge is Merge where the flows of u may have been looked up: found is what match said, or nil.
+func (t *Table) merge(u *Table, found *matching) {
 	t.settle()
 	u.settle()
 	t.Stats.Merge(&u.Stats)
@@ -22,69 +23,7 @@ func (t *Table) Merge(u *Table) {
 		}
 	}
 	t.mergeFolds(u)
-	t.mergeFlows(u)
-}
-
-// flowsPerMerger is how many flows are worth a goroutine that merges them.
-const flowsPerMerger = 1 << 14
-
-// mergeFlows adds the flows of u. All processors look them up, and add those that the table needs no more memory for than it has:
-// each is another record. The others follow after them, in the order of u. One goroutine took 0.15 s for 1 M flows, two take 0.09 s
-// (November 2026).
-func (t *Table) mergeFlows(u *Table) {
-	if u.records.n == 0 { // what a relay's reader counted: nothing for which all of t would have to be made ready
-		return
-	}
-	shares := min(uint32(runtime.GOMAXPROCS(0)), 1+u.records.n/flowsPerMerger)
-	rest := make([]unmerged, shares)
-	t.index.reserve(1)
-	if n := t.records.n; n > 0 { // a record may get an annex or an extra, but no pool may grow
-		t.annexes.reach(n - 1)
-		t.extras.reach(n - 1)
-	}
-	var wait sync.WaitGroup
-	for i := range uint64(shares) {
-		of := u.numbers(uint32(uint64(u.records.n)*i/uint64(shares)), uint32(uint64(u.records.n)*(i+1)/uint64(shares)))
-		wait.Go(func() { rest[i] = t.mergeKnown(u, of) })
-	}
-	wait.Wait()
-	for i := range rest {
-		t.mergeNew(u, rest[i].unknown)
-	}
-	for i := range rest {
-		t.mergeOthers(u, rest[i].others)
-	}
-}
-
-// unmerged are the numbers of flows that are still to be merged: those that the table does not know, and others.
-type unmerged struct{ unknown, others []uint32 }
-
-// mergeKnown adds those of the flows of u that change nothing but their own records, and returns the rest.
-func (t *Table) mergeKnown(u *Table, numbers iter.Seq[uint32]) (rest unmerged) {
-	t.lookUp(u, numbers, func(l *lookups, batch []uint32) {
-		t.guess(l)
-		for i, number := range batch {
-			r, ok := t.guessed(l, i)
-			switch {
-			case l.numbers[i] == 0:
-				rest.unknown = append(rest.unknown, number)
-			case !ok || !t.mergeSmall(r, u, u.row(number)):
-				rest.others = append(rest.others, number)
-			}
-		}
-	})
-	return rest
-}
-
-// mergeNew adds flows of u that the table does not know.
-func (t *Table) mergeNew(u *Table, numbers []uint32) {
-	t.lookUp(u, slices.Values(numbers), func(l *lookups, batch []uint32) {
-		t.find(l)
-		for i, number := range batch {
-			o := u.row(number)
-			t.mergeFlow(t.newFlow(&l.keys[i], l.tags[i], o.from()), u, o)
-		}
-	})
+	t.mergeFlows(u, found)
 }
 
 // mergeOthers adds flows of u, whatever that takes.

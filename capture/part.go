@@ -31,7 +31,8 @@ type filePart struct {
 	ready    bool      // the prefix led to the seam
 	packets  uint64
 	stopped  int64 // where the part ended
-	taken    bool  // it was what reading on would have given
+	found    *matching // which of its flows are known before it; nil: not yet looked up
+	taken    bool      // it was what reading on would have given
 }
 
 // divisible is a reader whose file may be read in parts.

@@ -67,16 +67,19 @@ func (g *gatherer) glance(f *Frame) {
 }
 
 // fits reports whether a part that g has come to would have been read as it was, had it been read after everything before it.
-func (g *gatherer) fits(p *filePart) bool {
-	return g.good.some && g.good.last == p.before.latest &&
-		g.duplicates.agree(&p.before.duplicates, p.gatherer.any.first-dupWindow) &&
-		g.table.fits(p.gatherer.table, len(p.gatherer.held.packets))
+// Flows that were looked up for that are noted in it.
+func (g *gatherer) fits(p *filePart) (ok bool) {
+	if !g.good.some || g.good.last != p.before.latest || !g.duplicates.agree(&p.before.duplicates, p.gatherer.any.first-dupWindow) {
+		return false
+	}
+	p.found, ok = g.table.fits(p.gatherer.table, len(p.gatherer.held.packets))
+	return ok
 }
 
 // join adds a part that fits; before is how many packets were read before it.
 func (g *gatherer) join(p *filePart, before uint64) {
 	o := p.gatherer
-	g.table.absorb(o.table, before)
+	g.table.absorb(o.table, p.found, before)
 	g.digest = joinDigests(g.digest, o.digest, p.packets)
 	g.any.join(o.any)
 	g.good.join(o.good)
@@ -142,17 +145,22 @@ func (s *sampler) join(o *sampler) {
 // runsApart is how many runs of seconds a flow may have beside those that its table counts.
 const runsApart = 64
 
-// fits reports whether t can take all that u holds of later packets, and that many packets more, without coming to a cap.
-func (t *Table) fits(u *Table, more int) bool {
+// fits reports whether t can take all that u holds of later packets, and that many packets more, without coming to a cap. found
+// is which flows of u it knows, where they had to be looked up.
+func (t *Table) fits(u *Table, more int) (found *matching, ok bool) {
 	if u.Stats.PairsRefused > 0 || t.pairsWith(u)+more > MaxPairs {
-		return false
+		return nil, false
 	}
 	flows := t.Len() + u.Len() + more
 	if most := t.mostRuns(); most > 0 && t.runs+u.runs+runsApart*flows > most {
-		return false
+		return nil, false
 	}
 	room := t.room() - 2*more
-	return room >= u.Len() || room >= t.strangers(u)
+	if room >= u.Len() {
+		return nil, true
+	}
+	found = t.match(u)
+	return found, room >= int(found.strangers())
 }
 
 // pairsWith counts the pairs that t or u has seen.
@@ -178,23 +186,9 @@ func (t *Table) room() int {
 	return t.MaxFlows + int(t.granted) + lent - t.Len()
 }
 
-// strangers counts the flows of u that t does not know.
-func (t *Table) strangers(u *Table) int {
-	n := 0
-	t.lookUp(u, u.numbers(0, u.records.n), func(l *lookups, batch []uint32) {
-		t.find(l)
-		for i := range batch {
-			if l.numbers[i] == 0 || !t.knows(&l.keys[i]) {
-				n++
-			}
-		}
-	})
-	return n
-}
-
-// absorb merges u, which holds later packets of the same file, numbered from 1 on: before of them are in front. Unlike after
-// Merge, Others stays open.
-func (t *Table) absorb(u *Table, before uint64) {
+// absorb merges u, which holds later packets of the same file, numbered from 1 on: before of them are in front. found is what
+// fits said. Unlike after Merge, Others stays open.
+func (t *Table) absorb(u *Table, found *matching, before uint64) {
 	others := t.others
 	if others == nil {
 		others = u.others
@@ -213,6 +207,6 @@ func (t *Table) absorb(u *Table, before uint64) {
 	for i := range u.Events {
 		u.Events[i].Ref.Frame += before
 	}
-	t.Merge(u)
+	t.merge(u, found)
 	t.others = others
 }

@@ -54,12 +54,19 @@ type Table struct {
 // none.
 func (t *Table) flow(k *key, tag uint32, from int) row {
 	t.index.reserve(1)
-	for number, slot := t.index.candidate(tag, tag); number != 0; number, slot = t.index.candidate(tag, slot) {
-		if r := t.row(number - 1); t.is(r.record, k) {
-			return r
-		}
+	if number := t.numberOf(k, tag); number != 0 {
+		return t.row(number - 1)
 	}
 	return t.newFlow(k, tag, from)
+}
+
+// numberOf returns the number plus one of the flow with that key, whose tag is given; 0 where there is none. The index has room.
+func (t *Table) numberOf(k *key, tag uint32) uint32 {
+	number, slot := t.index.candidate(tag, tag)
+	for number != 0 && !t.is(t.records.at(number-1), k) {
+		number, slot = t.index.candidate(tag, slot)
+	}
+	return number
 }
 
 // newFlow adds a flow that the index does not know.
