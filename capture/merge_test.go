@@ -107,7 +107,7 @@ func TestMergingIntoAFullTableLosesNoPacket(t *testing.T) {
 		t.Errorf("%d flows, of at most %d, after %d evictions", merged.Len(), mergeFlowsOf/2, merged.Stats.Evictions)
 	}
 	packets := merged.Stats.FoldedPackets
-	for f := range merged.Brief {
+	for f := range merged.Each {
 		packets += f.FromA.Packets + f.FromB.Packets
 	}
 	if packets != all.Stats.Flowed {

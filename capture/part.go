@@ -30,7 +30,7 @@ type filePart struct {
 	opening  place     // of the reader where the part begins
 	ready    bool      // the prefix led to the seam
 	packets  uint64
-	stopped  int64 // where the part ended
+	stopped  int64     // where the part ended
 	found    *matching // which of its flows are known before it; nil: not yet looked up
 	taken    bool      // it was what reading on would have given
 }
