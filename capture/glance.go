@@ -43,6 +43,16 @@ func (t *Table) GlanceIn(lo, hi uint32) iter.Seq[*Glance] {
 	}
 }
 
+// Glancer returns a function that shows the flow with a number, until its next call. Each goroutine that asks a complete table
+// needs its own.
+func (t *Table) Glancer() func(number uint32) *Glance {
+	g := &Glance{table: t, lent: new(lent)}
+	return func(number uint32) *Glance {
+		g.look(t.row(number))
+		return g
+	}
+}
+
 // Glance returns a flow of its own as a walk would show it, without a number.
 func (f *Flow) Glance() Glance {
 	g := Glance{PortA: f.A.Port(), PortB: f.B.Port(), Proto: f.Proto, Segment: f.Segment, whole: f}

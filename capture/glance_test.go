@@ -27,6 +27,7 @@ func TestAGlanceShowsWhatAFlowSays(t *testing.T) {
 			table.FoldIdle(1<<40, func(_ Proto, port uint16) bool { return port == 1 })
 		}
 		next, flows, lend := uint32(0), 0, table.Lender()
+		glance := table.Glancer()
 		for g := range table.GlanceIn(0, table.Numbers()) {
 			if g.Number < next {
 				t.Fatalf("seed %d: flow %d comes after flow %d", seed, g.Number, next-1)
@@ -37,6 +38,9 @@ func TestAGlanceShowsWhatAFlowSays(t *testing.T) {
 			plain := f.Glance()
 			if got, want := seenAt(g), seenAt(&plain); got != want {
 				t.Fatalf("seed %d, flow %v %v:\ngot  %+v\nwant %+v", seed, f.A, f.B, got, want)
+			}
+			if got, want := seenAt(glance(g.Number)), seenAt(g); got != want {
+				t.Fatalf("seed %d, flow %v %v: asked for by number it is %+v, want %+v", seed, f.A, f.B, got, want)
 			}
 			a, b, four := g.Fours()
 			if four != f.A.Addr().Is4() || four && (netip.AddrFrom4(bytesOf(a)) != f.A.Addr() || netip.AddrFrom4(bytesOf(b)) != f.B.Addr()) {

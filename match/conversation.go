@@ -80,27 +80,28 @@ const oneWayDetail = 1
 
 // exchange says whether the exchanged reading of a flow, whose initiator is not certain, would matter: for a likely one
 // that it is documented, for a guessed one that it falls into another bucket. A guessed flow whose readings fall into one
-// bucket is read as started by the sender of its first packet.
-func (x *ruler) exchange(f *capture.Flow, a, b *end, o orientation) (orientation, bool) {
-	if o.certainty == Certain {
-		return o, false
+// bucket is read as started by the sender of its first packet, which firstA says is A.
+func (x *ruler) exchange(f *traits, firstA bool, a, b *end) bool {
+	if f.certainty == Certain {
+		return false
 	}
-	t := transportOf(f.Proto)
-	if o.certainty == Likely {
-		if o.fromA {
-			return o, x.documentedPort(b, a, t, f.A.Port())
+	t := transportOf(f.proto)
+	if f.certainty == Likely {
+		if f.fromA {
+			return x.documentedPort(b, a, t, f.portA)
 		}
-		return o, x.documentedPort(a, b, t, f.B.Port())
+		return x.documentedPort(a, b, t, f.portB)
 	}
-	there := x.rule(question{i: a, r: b, proto: t, port: f.B.Port()})
-	back := x.rule(question{i: b, r: a, proto: t, port: f.A.Port()})
+	there := x.rule(question{i: a, r: b, proto: t, port: f.portB})
+	back := x.rule(question{i: b, r: a, proto: t, port: f.portA})
 	if there.verdict.Bucket() != back.verdict.Bucket() {
-		return o, true
+		return true
 	}
-	if o.basis != BasisSYNACKOnly {
-		o.basis, o.fromA = BasisFirstPacket, firstFromA(f)
+	if f.basis != BasisSYNACKOnly {
+		f.basis, f.fromA = BasisFirstPacket, firstA
 	}
-	return o.at(f), false
+	f.port = f.responderPort()
+	return false
 }
 
 // sum adds what a flow's packets amount to.

@@ -19,19 +19,6 @@ type otherKey struct {
 	proto
 }
 
-// pairPort is a port used between two addresses, by either.
-type pairPort struct {
-	pair uint32
-	proto
-}
-
-// service is a responder port of one address.
-type service struct {
-	addr    uint32
-	segment capture.Segment
-	proto
-}
-
 // openFlow is a flow that the survey did not settle, with the number of its pair.
 type openFlow struct{ flow, pair uint32 }
 
@@ -45,10 +32,7 @@ type gather struct {
 	open       []openFlow // in the order of the flows' numbers
 	pairs      pairs
 	own        map[uint32]*end // of addresses that talk to themselves
-	weak       int             // flows that tell nothing by themselves
-	shared     map[pairPort]int
-	undecided  map[service]bool   // ports of flows that are pending
-	serves     map[service]bool   // of those, ports that a flow shows to be responders'
+	pending    *pending
 	more       map[otherKey]*conv // conversations of pairs that have several
 	made       slab
 	foreign    services // packets of strangers' flows
@@ -106,16 +90,7 @@ func (j *judge) conversations(s *survey, window Window, end func(int64) int64, w
 		all[i].window, all[i].end, all[i].watch = window, end, w.another()
 		all[i].collect()
 	})
-	if undecided := union(all, func(g *gather) map[service]bool { return g.undecided }); len(undecided) > 0 {
-		sideBySide(len(all), func(i int) {
-			all[i].undecided = undecided
-			all[i].look()
-		})
-		serves := union(all, func(g *gather) map[service]bool { return g.serves })
-		for _, g := range all {
-			g.serves = serves
-		}
-	}
+	askAll(all)
 	sideBySide(len(all), func(i int) {
 		all[i].addOpen()
 		all[i].sort()
@@ -131,24 +106,10 @@ func (j *judge) conversations(s *survey, window Window, end func(int64) int64, w
 	return mergeSorted(lists), packets, s.strangers(last)
 }
 
-// union returns the sets of all shares together.
-func union[K comparable](all []*gather, of func(*gather) map[K]bool) map[K]bool {
-	if len(all) == 1 {
-		return of(all[0])
-	}
-	together := map[K]bool{}
-	for _, g := range all {
-		for k := range of(g) {
-			together[k] = true
-		}
-	}
-	return together
-}
-
 func newGather(j *judge, s *survey, share int) *gather {
 	return &gather{
 		ruler: newRuler(j), survey: s, share: share,
-		own: map[uint32]*end{}, shared: map[pairPort]int{}, undecided: map[service]bool{}, serves: map[service]bool{}, more: map[otherKey]*conv{},
+		own: map[uint32]*end{}, pending: &pending{Hash: &s.Hash}, more: map[otherKey]*conv{},
 	}
 }
 
@@ -170,9 +131,7 @@ func (g *gather) collect() {
 		p.sighted |= t.sighted
 		if t.pending {
 			p.weak = true
-			g.weak++
-			g.undecided[service{t.a, t.segment, proto{t.proto, t.portA}}] = true
-			g.undecided[service{t.b, t.segment, proto{t.proto, t.portB}}] = true
+			g.pending.add(t)
 		}
 	}
 }
@@ -201,59 +160,6 @@ func (g *gather) saw(f *bound, way direction) bool {
 	return f.Segment == 0 && len(g.table.Others[capture.Pair{From: from, To: to}]) > 0
 }
 
-// look asks every flow for what single flows could not tell: ports that flows of a pair share, ports of responders.
-func (g *gather) look() {
-	for n := range g.flows {
-		t := &g.flows[n]
-		if !g.mine(t) {
-			continue
-		}
-		if g.weak > 0 {
-			g.noteShared(t)
-		}
-		if t.certainty == Certain {
-			if s := (service{t.responder(), t.segment, proto{t.proto, t.port}}); g.undecided[s] {
-				g.serves[s] = true
-			}
-		}
-	}
-}
-
-// noteShared counts the ports of a flow of a pair some of whose flows tell nothing by themselves.
-func (g *gather) noteShared(t *traits) {
-	n, known := g.pairs.find(t, &g.Hash)
-	if !known || !g.pairs.all[n].weak {
-		return
-	}
-	g.shared[pairPort{n, proto{t.proto, t.portA}}]++
-	if t.portB != t.portA {
-		g.shared[pairPort{n, proto{t.proto, t.portB}}]++
-	}
-}
-
-// settled returns the orientation of a flow; of one that told nothing by itself with the common-port basis, where other flows
-// share one of its ports.
-func (g *gather) settled(t *traits, pair uint32) orientation {
-	if !t.pending {
-		return t.orientation
-	}
-	weight := func(end uint32, port uint16) int {
-		if g.serves[service{end, t.segment, proto{t.proto, port}}] {
-			return 1 << 30
-		}
-		return g.shared[pairPort{pair, proto{t.proto, port}}]
-	}
-	atA, atB := weight(t.a, t.portA), weight(t.b, t.portB)
-	if atA == atB || max(atA, atB) < 2 {
-		return t.orientation
-	}
-	o := orientation{basis: BasisCommonPort, certainty: Likely, fromA: atB > atA, port: t.portA, foreign: t.foreign}
-	if o.fromA {
-		o.port = t.portB
-	}
-	return o
-}
-
 // bound is a flow on its way into a conversation.
 type bound struct {
 	*capture.Flow
@@ -265,17 +171,20 @@ type bound struct {
 
 // addOpen puts the flows into conversations that the survey could not settle.
 func (g *gather) addOpen() {
-	lend := g.table.Lender()
+	lend, glance := g.table.Lender(), g.table.Glancer()
 	for _, open := range g.open {
 		t := &g.flows[open.flow]
-		f := bound{Flow: lend(open.flow), pair: open.pair}
-		f.a, f.b = g.ends(t, f.Flow)
-		f.orientation, f.exchangeable = g.exchange(f.Flow, f.a, f.b, g.settled(t, open.pair))
-		t.orientation = f.orientation
-		if f.foreign {
-			g.foreign.at(t.proto, f.port).Packets += f.FromA.Packets + f.FromB.Packets
+		t.orientation = g.settled(t, open.pair)
+		if t.foreign {
+			f := glance(open.flow)
+			g.exchange(t, beganA(&f.From[0], &f.From[1]), g.speakers[t.a].end, g.speakers[t.b].end)
+			g.foreign.at(t.proto, t.port).Packets += f.From[0].Packets + f.From[1].Packets
 			continue
 		}
+		f := bound{Flow: lend(open.flow), pair: open.pair}
+		f.a, f.b = g.ends(t, f.Flow)
+		f.exchangeable = g.exchange(t, firstFromA(f.Flow), f.a, f.b)
+		f.orientation = t.orientation
 		g.add(&f)
 	}
 }

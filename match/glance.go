@@ -20,16 +20,13 @@ func (v *surveyor) settleAtAGlance(g *capture.Glance, t *traits, a, b *end) bool
 	default:
 		t.orientUnknown(&g.From[0], &g.From[1])
 	}
-	t.port = t.portA
-	if t.fromA {
-		t.port = t.portB
-	}
+	t.port = t.responderPort()
 	return true
 }
 
 // orientUnknown reads a datagram flow as orient does where neither end has a documented port.
 func (t *traits) orientUnknown(a, b *capture.Glimpse) {
-	first := b.Packets == 0 || a.Packets > 0 && a.First <= b.First
+	first := beganA(a, b)
 	switch lowA, lowB := t.portA < 1024, t.portB < 1024; {
 	case lowA == lowB:
 		t.basis, t.fromA, t.pending = BasisFirstPacket, first, true
@@ -38,4 +35,9 @@ func (t *traits) orientUnknown(a, b *capture.Glimpse) {
 	default:
 		t.basis, t.fromA, t.pending = BasisPortRange, lowB, true
 	}
+}
+
+// beganA is firstFromA at a glance.
+func beganA(a, b *capture.Glimpse) bool {
+	return b.Packets == 0 || a.Packets > 0 && a.First <= b.First
 }

@@ -60,6 +60,14 @@ func (t *traits) responder() uint32 {
 	return t.a
 }
 
+// responderPort returns the port of the responder's end.
+func (t *traits) responderPort() uint16 {
+	if t.fromA {
+		return t.portB
+	}
+	return t.portA
+}
+
 // addresses numbers the addresses of a table's flows, and keeps what is known of each.
 type addresses struct {
 	numbering.Addresses
@@ -195,7 +203,7 @@ func (v *surveyor) settle(f *capture.Flow, t *traits, a, b *end) {
 	foreign := t.foreign
 	t.orientation = v.orient(f, a, b)
 	if t.foreign = foreign; foreign && !t.pending {
-		t.orientation, _ = v.exchange(f, a, b, t.orientation)
+		v.exchange(t, firstFromA(f), a, b)
 	}
 }
 
