@@ -87,8 +87,9 @@ func (e *evidence) scout(n *network) *scouts {
 func (x *scout) look(e *evidence, g *capture.Glance) {
 	o, known := e.opening(g)
 	if known && isProbe(g, o) {
-		ends, ports := x.enter(g), [...]uint16{g.PortA, g.PortB}
-		x.probes.add(probe{g.From[o.client].First, ends[o.client], ends[1-o.client], ports[1-o.client]})
+		client, host := o.order(x.enter(g))
+		_, port := o.order(uint32(g.PortA), uint32(g.PortB))
+		x.probes.add(probe{g.From[o.client].First, client, host, uint16(port)})
 	}
 	_, used := useOf(g.Proto, g.PortA, g.PortB)
 	if !used && !inSeries(g) && !(known && mayBeAnswered(g, o)) || !ofMachines(g) {
@@ -96,22 +97,22 @@ func (x *scout) look(e *evidence, g *capture.Glance) {
 	}
 	c := candidate{g.Number, unknown}
 	if known {
-		c.client = x.enter(g)[o.client]
+		c.client, _ = o.order(x.enter(g))
 	}
 	x.later.add(c)
 }
 
 // enter returns the numbers of the addresses of A and B.
-func (x *scout) enter(g *capture.Glance) (ends [2]uint32) {
-	if a, b, ok := g.Fours(); ok {
-		ends[0], _ = x.AddFour(a)
-		ends[1], _ = x.AddFour(b)
-		return ends
+func (x *scout) enter(g *capture.Glance) (a, b uint32) {
+	if one, other, ok := g.Fours(); ok {
+		a, _ = x.AddFour(one)
+		b, _ = x.AddFour(other)
+		return a, b
 	}
-	a, b := g.Addrs()
-	ends[0], _ = x.Add(a)
-	ends[1], _ = x.Add(b)
-	return ends
+	one, other := g.Addrs()
+	a, _ = x.Add(one)
+	b, _ = x.Add(other)
+	return a, b
 }
 
 // rename gives the addresses the numbers that all scouts have for them.

@@ -178,7 +178,7 @@ func (g *gather) addOpen() {
 		if t.foreign {
 			f := glance(open.flow)
 			g.exchange(t, beganA(&f.From[0], &f.From[1]), g.speakers[t.a].end, g.speakers[t.b].end)
-			g.foreign.at(t.proto, t.port).Packets += f.From[0].Packets + f.From[1].Packets
+			g.foreign.add(t.proto, t.port, 0, f.From[0].Packets+f.From[1].Packets)
 			continue
 		}
 		f := bound{Flow: lend(open.flow), pair: open.pair}

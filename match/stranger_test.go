@@ -1,8 +1,10 @@
 package match
 
 import (
+	order "cmp"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"flowvet/capture"
 	"flowvet/catalog"
 	"flowvet/inventory"
+	"flowvet/numbering"
 )
 
 // TestStrangersAreCountedAsAnybodyIs judges random flows twice: without a declared VLAN, and with one that none of them is in,
@@ -105,4 +108,73 @@ func randomFlow(rng *rand.Rand) capture.Flow {
 		f.FromA = capture.Side{Signs: capture.QuotedPort | capture.QuotedSYN, QuotedAt: 1, QuoteRef: capture.Ref{Frame: 1}}
 	}
 	return f
+}
+
+// TestNamesCountWhatWordsDo counts the conversations of random flows by names of one word, over several bins and goroutines, and by two words.
+func TestNamesCountWhatWordsDo(t *testing.T) {
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 13))
+		addresses := 2 + rng.IntN(1<<(1+seed%16))
+		s := &survey{
+			flows: make([]traits, rng.IntN(20_000)), speakers: make([]speaker, addresses), parts: 1 + rng.IntN(3), Hash: numbering.NewHash(),
+		}
+		for i := range s.flows {
+			f := &s.flows[i]
+			f.a, f.b, f.segment = rng.Uint32N(uint32(addresses)), rng.Uint32N(uint32(addresses)), capture.Segment(rng.IntN(3))
+			f.proto, f.port = []capture.Proto{capture.TCP, capture.UDP}[rng.IntN(2)], uint16(rng.IntN(1<<(1+seed%16)))
+			f.fromA, f.foreign = rng.IntN(2) == 0, rng.IntN(5) > 0
+		}
+		n, _ := s.naming()
+		if !n.fits() {
+			t.Fatalf("seed %d: %d addresses do not fit into %+v", seed, addresses, n)
+		}
+		var named, plain services
+		for _, counted := range s.countNamed(n) {
+			named.merge(counted)
+		}
+		for _, counted := range s.countPlainly() {
+			plain.merge(counted)
+		}
+		if diff := cmp.Diff(plain.list(), named.list()); diff != "" {
+			t.Fatalf("seed %d: -by words +by names:\n%s", seed, diff)
+		}
+	}
+}
+
+// TestServicesHoldWhateverPacketsAreClaimed adds numbers of packets of all sizes, as flow records claim them.
+func TestServicesHoldWhateverPacketsAreClaimed(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 14))
+	want := map[proto]uint64{}
+	var s services
+	for range 20_000 {
+		var other services
+		p := proto{[]capture.Proto{capture.TCP, capture.UDP}[rng.IntN(2)], uint16(rng.IntN(600))}
+		packets := rng.Uint64() >> (10 + rng.IntN(54))
+		want[p] += packets
+		if rng.IntN(50) > 0 {
+			s.add(p.p, p.port, 1, packets)
+			continue
+		}
+		other.add(p.p, p.port, 1, packets)
+		s.merge(&other)
+	}
+	all := s.list()
+	if len(all) != len(want) {
+		t.Errorf("%d services, want %d", len(all), len(want))
+	}
+	for i, service := range all {
+		if p := (proto{service.Proto, service.Port}); service.Packets != want[p] {
+			t.Errorf("%v: %d packets, want %d", p, service.Packets, want[p])
+		}
+		if i > 0 && all[i-1].Packets < service.Packets {
+			t.Errorf("%v stands behind %v", service, all[i-1])
+		}
+	}
+	sorted := slices.Clone(all)
+	slices.SortFunc(sorted, func(a, b Service) int {
+		return order.Or(-order.Compare(a.Packets, b.Packets), order.Compare(a.Proto, b.Proto), order.Compare(a.Port, b.Port))
+	})
+	if diff := cmp.Diff(sorted, all); diff != "" {
+		t.Errorf("-sorted by words +digit by digit:\n%s", diff)
+	}
 }

@@ -52,21 +52,23 @@ func directions(g *capture.Glance) direction {
 	return d
 }
 
-// responder returns the number of the responder's address.
-func (t *traits) responder() uint32 {
+// back is 1 where A is the initiator, else 0. What follows from who began a flow is taken by it, without a branch: that would be guessed
+// wrong half of the time.
+func (t *traits) back() uint32 {
 	if t.fromA {
-		return t.b
+		return 1
 	}
-	return t.a
+	return 0
 }
 
+// initiator returns the number of the initiator's address.
+func (t *traits) initiator() uint32 { return t.b ^ (t.a^t.b)&-t.back() }
+
+// responder returns the number of the responder's address.
+func (t *traits) responder() uint32 { return t.a ^ (t.a^t.b)&-t.back() }
+
 // responderPort returns the port of the responder's end.
-func (t *traits) responderPort() uint16 {
-	if t.fromA {
-		return t.portB
-	}
-	return t.portA
-}
+func (t *traits) responderPort() uint16 { return t.portA ^ (t.portA^t.portB)&uint16(-t.back()) }
 
 // addresses numbers the addresses of a table's flows, and keeps what is known of each.
 type addresses struct {
@@ -190,7 +192,7 @@ func (v *surveyor) read(g *capture.Glance, t *traits) {
 		v.settle(g.Flow(), t, a, b)
 	}
 	if t.done = t.foreign && !t.pending; t.done {
-		v.services.at(t.proto, t.port).Packets += n
+		v.services.add(t.proto, t.port, 0, n)
 	}
 }
 

@@ -147,6 +147,13 @@ func (h *Hash) Words(w Words) uint32 {
 	return uint32(mixed ^ mixed>>32)
 }
 
+// Word hashes a word as Words does two.
+func (h *Hash) Word(w uint64) uint32 {
+	hi, lo := bits.Mul64(w^h[0], h[1]|1)
+	mixed := hi ^ lo
+	return uint32(mixed ^ mixed>>32)
+}
+
 // four hashes an IPv4 address.
 func (h *Hash) four(a uint32) uint32 { return uint32((uint64(a) ^ h[0]) * (h[1] | 1) >> 32) }
 
