@@ -114,6 +114,42 @@ func (g *Glance) Flow() *Flow {
 	return g.table.brief(g.row, g.table.rareOf(g.row, g.lent), g.lent)
 }
 
+// Last returns when the last packet of A (0) or B (1) was seen, as [Side.Last] does.
+func (g *Glance) Last(from int) int64 {
+	switch {
+	case g.whole != nil && from == 0:
+		return g.whole.FromA.Last
+	case g.whole != nil:
+		return g.whole.FromB.Last
+	case g.row.annexed():
+		s := g.row.at(g.table.annexes.at(g.row.number), from)
+		if s.wide() {
+			return g.table.wides.at(uint32(s.first)).last
+		}
+		return s.first + int64(s.mixed>>signsBits)
+	case from == g.row.from():
+		return g.row.side.first + int64(g.row.side.mixed>>signsBits&(1<<briefBits-1))
+	}
+	return 0
+}
+
+// Seconds lends the seconds in which the flow had packets: until the next glance.
+func (g *Glance) Seconds() Seconds {
+	if g.whole != nil {
+		return g.whole.Seconds
+	}
+	g.lent.runs = g.table.secondsOf(g.row, g.table.rareOf(g.row, g.lent), g.lent.runs[:0])
+	return g.lent.runs
+}
+
+// VLANs lends the distinct VLAN ids of the flow, sorted: until the next glance.
+func (g *Glance) VLANs() []uint16 {
+	if g.whole != nil {
+		return g.whole.VLANs
+	}
+	return g.table.vlansOf(g.row, g.lent)
+}
+
 // Joined returns how many flows were joined to this one: see [Joined].
 func (g *Glance) Joined() uint64 {
 	if g.whole != nil {

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -34,7 +35,7 @@ func TestAGlanceShowsWhatAFlowSays(t *testing.T) {
 			}
 			next = g.Number + 1
 			flows++
-			f := *lend(g.Number)
+			f := lend(g.Number).Clone()
 			plain := f.Glance()
 			if got, want := seenAt(g), seenAt(&plain); got != want {
 				t.Fatalf("seed %d, flow %v %v:\ngot  %+v\nwant %+v", seed, f.A, f.B, got, want)
@@ -73,12 +74,17 @@ type sightOf struct {
 	from          [2]Glimpse
 	joined        uint64
 	acked, unseen uint64
+	last          [2]int64
+	seconds       string
+	vlans         string
 }
 
 func seenAt(g *Glance) sightOf {
 	s := sightOf{portA: g.PortA, portB: g.PortB, proto: g.Proto, segment: g.Segment, from: g.From, joined: g.Joined()}
 	s.a, s.b = g.Addrs()
 	s.acked, s.unseen = g.Acknowledged()
+	s.last = [...]int64{g.Last(0), g.Last(1)}
+	s.seconds, s.vlans = fmt.Sprint(g.Seconds()), fmt.Sprint(g.VLANs())
 	return s
 }
 

@@ -100,15 +100,21 @@ func (t *Table) rareOf(r row, l *lent) *rarity {
 func (t *Table) lend(r row, l *lent) *Flow {
 	rare := t.rareOf(r, l)
 	f := t.brief(r, rare, l)
-	f.VLANs, f.Seconds = nil, nil
-	if vlan := t.extraOf(r).vlan; vlan != 0 {
-		l.vlans = insertSmallest(append(l.vlans[:0], rare.vlans...), uint16(vlan-1), maxVLANs)
-		f.VLANs = l.vlans
-	}
+	f.VLANs, f.Seconds = t.vlansOf(r, l), nil
 	if l.runs = t.secondsOf(r, rare, l.runs[:0]); len(l.runs) > 0 {
 		f.Seconds = l.runs
 	}
 	return f
+}
+
+// vlansOf puts the VLAN ids of a record into l.
+func (t *Table) vlansOf(r row, l *lent) []uint16 {
+	vlan := t.extraOf(r).vlan
+	if vlan == 0 {
+		return nil
+	}
+	l.vlans = insertSmallest(append(l.vlans[:0], t.rareOf(r, l).vlans...), uint16(vlan-1), maxVLANs)
+	return l.vlans
 }
 
 // brief is lend without the seconds and the VLANs.

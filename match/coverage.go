@@ -48,7 +48,7 @@ func (j *judge) newPoint(c *capture.Capture, g *Grounds) *point {
 	return p
 }
 
-// witness reads who was seen when, ranges of the flows side by side. Only those of machines are read whole.
+// witness reads who was seen when, ranges of the flows side by side.
 func (p *point) witness(t *capture.Table, g *Grounds) {
 	window := g.Window
 	if window.IsZero() {
@@ -56,20 +56,20 @@ func (p *point) witness(t *capture.Table, g *Grounds) {
 	}
 	all := make([]*witness, shares(t))
 	sideBySide(len(all), func(i int) {
-		w, lend := newWitness(p.who.stations, window.seconds(), len(g.Scenarios) > 0), t.Lender()
+		w := newWitness(p.who.stations, window.seconds(), len(g.Scenarios) > 0)
 		lo, hi := part(t.Numbers(), i, len(all))
 		for g := range t.GlanceIn(lo, hi) {
 			w.loss.add(g)
 			w.only.add(g)
 			if a, b := p.who.stationsOf(g); a != 0 || b != 0 {
-				w.see(lend(g.Number), a, b)
+				w.see(g, a, b)
 			}
 		}
 		all[i] = w
 	})
 	p.seen = all[0]
 	for pair, when := range t.Others {
-		p.seen.saw(p.who.end(pair.From).station, p.who.end(pair.To).station, when)
+		p.seen.sawOthers(p.who.end(pair.From).station, p.who.end(pair.To).station, when)
 	}
 	for i, w := range all {
 		p.spoke = append(p.spoke, w.spoke)

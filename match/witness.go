@@ -45,37 +45,47 @@ func newWitness(stations int, within capture.Run, timed bool) *witness {
 	return w
 }
 
-// see notes the seconds in which a flow showed each direction. A flow's seconds are those of both directions. TCP
-// acknowledges, so between a side's first and last packet they are the side's; a side of a datagram flow that the other
+// see notes the seconds in which a flow showed each direction.
+func (w *witness) see(g *capture.Glance, a, b uint32) {
+	seconds := g.Seconds()
+	var ever, within direction
+	for from, way := range [...]direction{byA, byB} {
+		if g.From[from].Packets == 0 {
+			continue
+		}
+		sender, receiver := a, b
+		if way == byB {
+			sender, receiver = b, a
+		}
+		w.when = sent(w.when[:0], g, from, seconds)
+		if len(w.when) > 0 {
+			ever |= way
+		}
+		if w.saw(sender, receiver, w.when) {
+			within |= way
+		}
+		if sender != 0 {
+			w.stations[sender].inVLANs(g.VLANs())
+		}
+	}
+	if a != 0 && b != 0 && a != b && ever != 0 {
+		w.spoke.add(a, b, ever, within)
+	}
+}
+
+// sent appends the seconds in which a side of a flow sent. The flow's seconds are those of both sides. TCP acknowledges, so
+// between a side's first and last packet they are the side's; a side of a datagram flow that the other
 // one also uses is only known to have sent its first and its last. Those that were joined lasted a second or two each.
-func (w *witness) see(f *capture.Flow, a, b uint32) {
-	w.side(f, a, b, &f.FromA, &f.FromB)
-	w.side(f, b, a, &f.FromB, &f.FromA)
+func sent(to capture.Seconds, g *capture.Glance, from int, seconds capture.Seconds) capture.Seconds {
+	active := Window{g.From[from].First, g.Last(from)}.seconds()
+	if g.Proto == capture.UDP && g.From[1-from].Packets > 0 && g.Joined() == 0 {
+		return append(to, capture.Run{First: active.First, Last: active.First}, capture.Run{First: active.Last, Last: active.Last})
+	}
+	return seconds.AppendWithin(to, active)
 }
 
-func (w *witness) side(f *capture.Flow, from, to uint32, sent, other *capture.Side) {
-	if sent.Packets == 0 {
-		return
-	}
-	active := Window{sent.First, sent.Last}.seconds()
-	w.when = w.when[:0]
-	if f.Proto == capture.UDP && other.Packets > 0 && f.Joined.Flows == 0 {
-		w.when = append(w.when, capture.Run{First: active.First, Last: active.First}, capture.Run{First: active.Last, Last: active.Last})
-	} else {
-		w.when = f.Seconds.AppendWithin(w.when, active)
-	}
-	w.saw(from, to, w.when)
-	if from != 0 {
-		w.stations[from].inVLANs(f.VLANs)
-	}
-}
-
-// saw notes frames of one direction, where a machine takes part.
-func (w *witness) saw(from, to uint32, when capture.Seconds) {
-	if from == 0 && to == 0 {
-		return
-	}
-	within := false
+// saw notes frames of one direction, and reports whether some were within the time that is judged.
+func (w *witness) saw(from, to uint32, when capture.Seconds) (within bool) {
 	for _, run := range when {
 		w.lit.add(run)
 		if from != 0 {
@@ -86,12 +96,23 @@ func (w *witness) saw(from, to uint32, when capture.Seconds) {
 		}
 		within = within || run.First <= w.within.Last && run.Last >= w.within.First
 	}
-	if from == 0 || to == 0 || len(when) == 0 {
+	if w.times != nil && from != 0 && to != 0 && len(when) > 0 {
+		w.at(heading{from, to}).addAll(when)
+	}
+	return within
+}
+
+// sawOthers notes frames that make no flow.
+func (w *witness) sawOthers(from, to uint32, when capture.Seconds) {
+	if from == 0 && to == 0 || len(when) == 0 {
 		return
 	}
-	w.spoke.add(from, to, within)
-	if w.times != nil {
-		w.at(heading{from, to}).addAll(when)
+	within := direction(0)
+	if w.saw(from, to, when) {
+		within = byA
+	}
+	if from != 0 && to != 0 && from != to {
+		w.spoke.add(from, to, byA, within)
 	}
 }
 
@@ -106,7 +127,7 @@ func (w *witness) at(h heading) *moments {
 
 // inVLANs notes the VLANs in which the station sent.
 func (s *station) inVLANs(vlans []uint16) {
-	if len(vlans) == 0 {
+	if len(vlans) == 0 && (len(s.vlans) == 0 || s.vlans[0] != 0) {
 		s.inVLAN(0)
 	}
 	for _, v := range vlans {
@@ -213,13 +234,16 @@ const leastPairSlots = 1 << 10
 
 func newPairSet() pairSet { return pairSet{slots: make([]uint64, leastPairSlots), seed: rand.Uint64()} }
 
-// pairOf names a pair, and the direction in which from speaks to to.
-func pairOf(from, to uint32) (pair uint64, way direction) {
-	if from < to {
-		return uint64(from)<<34 | uint64(to)<<4, byA
+// pairOf names a pair; turned says that the second station is the lower one.
+func pairOf(a, b uint32) (pair uint64, turned bool) {
+	if a < b {
+		return uint64(a)<<34 | uint64(b)<<4, false
 	}
-	return uint64(to)<<34 | uint64(from)<<4, byB
+	return uint64(b)<<34 | uint64(a)<<4, true
 }
+
+// reversed returns the same direction of a pair that is named the other way round.
+func (d direction) reversed() direction { return d>>1 | d<<1&byB }
 
 // The last bits of a pair say in which directions.
 const (
@@ -238,8 +262,12 @@ func (s *pairSet) slot(pair uint64) *uint64 {
 	}
 }
 
-func (s *pairSet) add(from, to uint32, within bool) {
-	pair, way := pairOf(from, to)
+// add notes in which directions two stations spoke, at all and within the time: byA is from a.
+func (s *pairSet) add(a, b uint32, ever, within direction) {
+	pair, turned := pairOf(a, b)
+	if turned {
+		ever, within = ever.reversed(), within.reversed()
+	}
 	at := s.slot(pair)
 	if *at == 0 {
 		if s.n++; 2*s.n > len(s.slots) {
@@ -247,10 +275,7 @@ func (s *pairSet) add(from, to uint32, within bool) {
 			at = s.slot(pair)
 		}
 	}
-	*at |= pair | uint64(way)
-	if within {
-		*at |= uint64(way) << waysWithin
-	}
+	*at |= pair | uint64(within)<<waysWithin | uint64(ever)
 }
 
 func (s *pairSet) grow() {
