@@ -56,8 +56,8 @@ func (p *point) witness(t *capture.Table, g *Grounds) {
 	}
 	all := make([]*witness, shares(t))
 	sideBySide(len(all), func(i int) {
-		w := newWitness(p.who.stations, window.seconds(), len(g.Scenarios) > 0)
 		lo, hi := part(t.Numbers(), i, len(all))
+		w := newWitness(p.who.stations, int(hi-lo), window.seconds(), len(g.Scenarios) > 0)
 		for g := range t.GlanceIn(lo, hi) {
 			w.loss.add(g)
 			w.only.add(g)
@@ -399,6 +399,9 @@ type onPlane struct {
 func (j *judge) onPlane(m *inventory.Machine, plane string) []netip.Addr {
 	if m == nil {
 		return nil
+	}
+	if view := j.views[plane]; view != nil {
+		return view[j.machineEnd(m).member]
 	}
 	at := onPlane{m, plane}
 	on, known := j.planes[at]

@@ -79,14 +79,36 @@ func (x *expecter) applicable(operation string) bool {
 
 // expectations judges every demand for every machine it concerns, side by side.
 func (x *expecter) expectations() []Expectation {
-	var asks []ask
-	for _, d := range demands(x.j.cat) {
-		asks = append(asks, x.asks(d)...)
-	}
+	asks := x.allAsks()
 	x.ledger.sort(asks, len(x.j.inv.Machines))
 	all := make([]Expectation, len(asks))
 	inParts(len(asks), func(i int) { all[i] = x.judge(&asks[i]) })
 	return append(all, x.internal()...)
+}
+
+// allAsks lists the expectations of all demands. These have no row in common, so that they are asked for side by side, each by an expecter of its
+// own: of 33,000 expectations of 5,000 machines that was 47 ms of one processor while the other had nothing to do.
+func (x *expecter) allAsks() []ask {
+	all := demands(x.j.cat)
+	var planes []string
+	for _, d := range all {
+		for _, r := range d.rows {
+			x.roster.standing(r)
+			if !slices.Contains(planes, r.Plane) {
+				planes = append(planes, r.Plane)
+			}
+		}
+	}
+	if len(x.points) > 0 {
+		x.lookouts.openViews(planes)
+	}
+	lists := make([][]ask, len(all))
+	inParts(len(all), func(i int) {
+		own := *x
+		own.roster, own.sightlines = x.roster.another(), map[sightKey]*sightline{}
+		lists[i] = own.asks(all[i])
+	})
+	return slices.Concat(lists...)
 }
 
 // sortedExpectations returns expectations in the order of a report. They are sorted by their places: an expectation is 400 bytes,

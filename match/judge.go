@@ -18,6 +18,7 @@ type judge struct {
 	ports            *portClasses
 	rulings          *rulings
 	planes           map[onPlane][]netip.Addr
+	views            map[string][][]netip.Addr // the same by plane and the machine's number, of planes whose expectations are judged
 	restrictsClients bool
 	sees             view // what the user says every capture sees
 }
@@ -25,7 +26,7 @@ type judge struct {
 func newJudge(c *catalog.Catalog, inv *inventory.Inventory) *judge {
 	return &judge{
 		directory: newDirectory(c, inv), machines: map[*inventory.Machine]*end{}, anywhere: map[string]catalog.Cover{},
-		planes:           map[onPlane][]netip.Addr{},
+		planes: map[onPlane][]netip.Addr{}, views: map[string][][]netip.Addr{},
 		restrictsClients: inv.RestrictsClients(c),
 	}
 }

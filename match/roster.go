@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"flowvet/catalog"
 	"flowvet/inventory"
@@ -21,7 +22,13 @@ type roster struct {
 	rows     map[*catalog.Row]*standing
 	covered  map[coverKey]bool
 	others   map[partKey]*crew
-	crews    map[string]*crew // by their kinds
+	crews    *crews
+}
+
+// crews holds the crews of a roster by their kinds.
+type crews struct {
+	sync.Mutex
+	known map[string]*crew
 }
 
 // machines is a set.
@@ -74,10 +81,17 @@ func newRoster(j *judge) *roster {
 	x := &roster{
 		j: j, hosts: machines{}, vcenters: machines{}, kinds: []*kind{{end: &end{stranger: true, client: true}}},
 		kindOf: make([]int, len(j.inv.Machines)+1), players: map[string]*players{}, rows: map[*catalog.Row]*standing{},
-		covered: map[coverKey]bool{}, others: map[partKey]*crew{}, crews: map[string]*crew{},
+		covered: map[coverKey]bool{}, others: map[partKey]*crew{}, crews: &crews{known: map[string]*crew{}},
 	}
 	x.sort()
 	return x
+}
+
+// another returns a roster that may be asked beside this one, of rows that this one is not asked about and whose standing is known.
+func (x *roster) another() *roster {
+	y := *x
+	y.covered, y.others = map[coverKey]bool{}, map[partKey]*crew{}
+	return &y
 }
 
 // sort puts every machine to its kind.
@@ -233,12 +247,14 @@ func (x *roster) crew(kinds []bool) *crew {
 			label[n] = 1
 		}
 	}
-	c := x.crews[string(label)]
+	x.crews.Lock()
+	defer x.crews.Unlock()
+	c := x.crews.known[string(label)]
 	if c == nil {
 		c = &crew{kinds: kinds, list: x.list(kinds)}
 		c.byName = slices.Clone(c.list)
 		slices.SortFunc(c.byName, func(a, b *inventory.Machine) int { return strings.Compare(a.Name, b.Name) })
-		x.crews[string(label)] = c
+		x.crews.known[string(label)] = c
 	}
 	return c
 }

@@ -167,7 +167,7 @@ type nameSet struct {
 func (s *nameSet) reset(names int) {
 	size := 1 << bits.Len(uint(2*names))
 	if size > cap(s.slots) {
-		s.slots = make([]uint64, size)
+		s.slots = numbering.NewSlots(size)
 		return
 	}
 	s.slots = s.slots[:size]

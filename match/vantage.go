@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"flowvet/catalog"
@@ -81,24 +82,26 @@ func (o *outlook) declared() bool {
 	return slices.ContainsFunc(o.of, func(v vantage) bool { return v.declared })
 }
 
-// lookouts says how far the points can see places within one window. Once made for a plane it does not change, so that many may
-// ask it at a time.
+// lookouts says how far the points can see places within one window. Once prepared for a plane and a crew it does not change, so that
+// many may ask it at a time.
 //
 // A place is looked at by itself only where machines met: 2,000 hosts that were all seen and did not speak make four million
 // places between hosts for each row.
 type lookouts struct {
-	j        *judge
-	points   []*point
-	windows  []Window // by point: the window, or all that the point covers
-	limited  []bool   // by point: it must not call anything absent
-	blind    bool     // some point has a filter, of which only the addresses of a place say what it keeps out
-	outlooks map[string]*outlook
-	planes   map[string]*planeView
-	sights   map[crewOn][]sightGroup
+	j       *judge
+	points  []*point
+	windows []Window // by point: the window, or all that the point covers
+	limited []bool   // by point: it must not call anything absent
+	blind   bool     // some point has a filter, of which only the addresses of a place say what it keeps out
+
+	preparing sync.Mutex // guards what follows until all is prepared
+	planes    map[string]*planeView
+	sights    map[crewOn][]sightGroup
 }
 
 // planeView is a plane as the points stand to it, by the machine's number; that of any client is first.
 type planeView struct {
+	addrs    [][]netip.Addr
 	outlooks []*outlook
 	stations [][]uint32
 }
@@ -116,9 +119,7 @@ type sightGroup struct {
 }
 
 func newLookouts(j *judge, points []*point, w Window) *lookouts {
-	l := &lookouts{
-		j: j, points: points, outlooks: map[string]*outlook{}, planes: map[string]*planeView{}, sights: map[crewOn][]sightGroup{},
-	}
+	l := &lookouts{j: j, points: points, planes: map[string]*planeView{}, sights: map[crewOn][]sightGroup{}}
 	for _, p := range points {
 		within := w
 		if w.IsZero() {
@@ -131,38 +132,53 @@ func newLookouts(j *judge, points []*point, w Window) *lookouts {
 	return l
 }
 
+// openViews makes the views of planes side by side.
+func (l *lookouts) openViews(planes []string) {
+	views := make([]*planeView, len(planes))
+	inParts(len(planes), func(i int) { views[i] = l.view(planes[i]) })
+	for i, v := range views {
+		l.planes[planes[i]], l.j.views[planes[i]] = v, v.addrs
+	}
+}
+
 // on returns the view of a plane.
 func (l *lookouts) on(plane string) *planeView {
-	v := l.planes[plane]
-	if v != nil {
-		return v
+	if l.planes[plane] == nil {
+		l.openViews([]string{plane})
 	}
-	v = &planeView{outlooks: []*outlook{l.outlook(nil, nil)}, stations: [][]uint32{nil}}
-	for _, m := range l.j.inv.Machines {
-		addrs := l.j.onPlane(m, plane)
-		v.outlooks = append(v.outlooks, l.outlook(m, addrs))
+	return l.planes[plane]
+}
+
+// view looks at all machines on a plane.
+func (l *lookouts) view(plane string) *planeView {
+	n := len(l.j.inv.Machines) + 1
+	v := &planeView{addrs: make([][]netip.Addr, n), outlooks: make([]*outlook, n), stations: make([][]uint32, n)}
+	alike := map[string]*outlook{}
+	v.outlooks[anyone] = l.outlook(nil, nil, alike)
+	for i, m := range l.j.inv.Machines {
+		addrs := l.j.findOnPlane(m, plane)
+		v.addrs[i+1], v.outlooks[i+1] = addrs, l.outlook(m, addrs, alike)
 		stations := make([]uint32, len(addrs))
 		for i, a := range addrs {
 			stations[i] = l.j.end(a).station
 		}
-		v.stations = append(v.stations, stations)
+		v.stations[i+1] = stations
 	}
-	l.planes[plane] = v
 	return v
 }
 
-// outlook returns how the points stand to a machine.
-func (l *lookouts) outlook(m *inventory.Machine, addrs []netip.Addr) *outlook {
-	o := new(outlook)
+// outlook returns how the points stand to a machine: the one of those alike, if there is one.
+func (l *lookouts) outlook(m *inventory.Machine, addrs []netip.Addr, alike map[string]*outlook) *outlook {
+	o := &outlook{of: make([]vantage, 0, len(l.points))}
 	var label []byte
 	for i, p := range l.points {
 		v := l.j.vantage(p, m, addrs, l.windows[i])
 		o.of, label = append(o.of, v), v.label(label)
 	}
-	if known := l.outlooks[string(label)]; known != nil {
+	if known := alike[string(label)]; known != nil {
 		return known
 	}
-	l.outlooks[string(label)] = o
+	alike[string(label)] = o
 	return o
 }
 
@@ -212,6 +228,8 @@ func (l *lookouts) sightline(row *catalog.Row, w Window, need time.Duration) *si
 // prepare makes what looking at a crew asks for, so that many may look at a time.
 func (s *sightline) prepare(c *crew) {
 	if len(s.points) > 0 {
+		s.preparing.Lock()
+		defer s.preparing.Unlock()
 		s.on(s.plane)
 		s.sight(c, s.plane)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"flowvet/capture"
+	"flowvet/numbering"
 )
 
 // witness is what one capture saw of the addresses of machines, or one range of its flows: when each spoke and was spoken to,
@@ -37,8 +38,9 @@ func (s *station) speaks(w Window) bool {
 // heading is one direction between two stations.
 type heading struct{ from, to uint32 }
 
-func newWitness(stations int, within capture.Run, timed bool) *witness {
-	w := &witness{stations: make([]station, stations+1), within: within, spoke: newPairSet()}
+// newWitness returns a witness of so many stations in so many flows; timed says whether somebody will ask for other times.
+func newWitness(stations, flows int, within capture.Run, timed bool) *witness {
+	w := &witness{stations: make([]station, stations+1), within: within, spoke: newPairSet(stations, flows)}
 	if timed {
 		w.times = map[heading]*moments{}
 	}
@@ -229,10 +231,19 @@ type pairSet struct {
 	seed  uint64
 }
 
-// leastPairSlots is the size of the smallest pairSet.
-const leastPairSlots = 1 << 10
+// The sizes at which a pairSet begins.
+const (
+	leastPairSlots = 1 << 10
+	firstPairSlots = 1 << 17
+)
 
-func newPairSet() pairSet { return pairSet{slots: make([]uint64, leastPairSlots), seed: rand.Uint64()} }
+// newPairSet returns a set for so many stations, and flows. It begins large where many pairs are likely: growing to a million took as
+// long as adding them.
+func newPairSet(stations, flows int) pairSet {
+	pairs := min(uint64(stations)*uint64(stations), uint64(flows))
+	size := min(max(leastPairSlots, 1<<bits.Len64(pairs)), firstPairSlots)
+	return pairSet{slots: numbering.NewSlots(size), seed: rand.Uint64()}
+}
 
 // pairOf names a pair; turned says that the second station is the lower one.
 func pairOf(a, b uint32) (pair uint64, turned bool) {
@@ -280,7 +291,7 @@ func (s *pairSet) add(a, b uint32, ever, within direction) {
 
 func (s *pairSet) grow() {
 	old := s.slots
-	s.slots = make([]uint64, 2*len(old))
+	s.slots = numbering.NewSlots(4 * len(old))
 	for _, entry := range old {
 		if entry != 0 {
 			*s.slot(entry &^ waysMask) = entry

@@ -95,7 +95,7 @@ func (x *Addresses) slot(four uint32) uint64 {
 // grow doubles the slots of IPv4.
 func (x *Addresses) grow() {
 	old := x.fours
-	x.fours = newSlots(max(leastSlots, 2*len(old)))
+	x.fours = NewSlots(max(leastSlots, 2*len(old)))
 	for _, taken := range old {
 		if taken != 0 {
 			x.fours[x.slot(uint32(taken>>32))] = taken

@@ -63,9 +63,9 @@ const leastSlots = 1 << 6
 // slotsPerPage is how many slots a page of memory holds.
 const slotsPerPage = 4096 / 8
 
-// newSlots returns n free slots. Each page of them is written before it is read: read first, it would be mapped to the one page of
+// NewSlots returns n slots, each 0. Each page of them is written before it is read: read first, it would be mapped to the one page of
 // zeros, and mapped anew, with a word to all processors, when it is written.
-func newSlots(n int) []uint64 {
+func NewSlots(n int) []uint64 {
 	slots := make([]uint64, n)
 	for i := 0; i < n; i += slotsPerPage {
 		slots[i] = 0
@@ -76,7 +76,7 @@ func newSlots(n int) []uint64 {
 // grow doubles the slots. What the numbers stand for is not looked at.
 func (x *Index) grow() {
 	old := x.slots
-	x.slots = newSlots(max(leastSlots, 2*len(old)))
+	x.slots = NewSlots(max(leastSlots, 2*len(old)))
 	mask := uint64(len(x.slots) - 1)
 	for _, s := range old {
 		if s == 0 {
