@@ -1,6 +1,7 @@
 package match
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -98,5 +99,26 @@ func TestSharesMakeNoDifference(t *testing.T) {
 	}
 	if n := many.Findings.Len(); n < 15_000 {
 		t.Errorf("only %d findings", n)
+	}
+}
+
+// TestMergingSortsWhatIsSorted merges lists of all lengths, also such as are merged side by side.
+func TestMergingSortsWhatIsSorted(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 15))
+	for range 40 {
+		var lists [][]sorted
+		var want []sorted
+		for range 1 + rng.IntN(5) {
+			list := make([]sorted, rng.IntN(1<<rng.IntN(15)))
+			for i := range list {
+				list[i] = sorted{hi: rng.Uint64N(90), lo: rng.Uint64()}
+			}
+			slices.SortFunc(list, sorted.compare)
+			lists, want = append(lists, list), append(want, list...)
+		}
+		slices.SortFunc(want, sorted.compare)
+		if got := mergeSorted(lists); !slices.Equal(got, want) {
+			t.Fatalf("%d lists of %d are merged wrongly", len(lists), len(want))
+		}
 	}
 }

@@ -353,14 +353,34 @@ func mergeSorted(lists [][]sorted) []sorted {
 	return lists[0]
 }
 
+// mergeTwo merges two sorted lists, their lower and upper halves side by side.
 func mergeTwo(a, b []sorted) []sorted {
-	all := make([]sorted, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		if a[0].compare(b[0]) <= 0 {
-			all, a = append(all, a[0]), a[1:]
+	all := make([]sorted, len(a)+len(b))
+	if len(all) < leastShare {
+		mergeInto(all, a, b)
+		return all
+	}
+	m := len(a) / 2
+	n := 0
+	if m < len(a) {
+		n, _ = slices.BinarySearchFunc(b, a[m], sorted.compare)
+	}
+	sideBySide(2, func(upper int) {
+		if upper == 0 {
+			mergeInto(all[:m+n], a[:m], b[:n])
 		} else {
-			all, b = append(all, b[0]), b[1:]
+			mergeInto(all[m+n:], a[m:], b[n:])
+		}
+	})
+	return all
+}
+
+func mergeInto(to, a, b []sorted) {
+	for i := range to {
+		if len(b) == 0 || len(a) > 0 && a[0].compare(b[0]) <= 0 {
+			to[i], a = a[0], a[1:]
+		} else {
+			to[i], b = b[0], b[1:]
 		}
 	}
-	return append(append(all, a...), b...)
 }

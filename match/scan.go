@@ -181,10 +181,8 @@ func (r *Rest) add(c *conv) {
 func scans(fs []*conv) []Scan {
 	at := map[*crowd]int{}
 	var all []Scan
-	for i, f := range fs {
-		if f.more == nil || f.more.crowd == nil {
-			continue
-		}
+	for _, i := range members(fs) {
+		f := fs[i]
 		crowd := f.more.crowd
 		n, known := at[crowd]
 		if !known {
@@ -209,6 +207,19 @@ func scans(fs []*conv) []Scan {
 		}
 	}
 	return all
+}
+
+// members lists the findings that are of a scan, ranges of them side by side.
+func members(fs []*conv) []int {
+	lists := make([][]int, sharesOf(len(fs)))
+	inRanges(len(fs), len(lists), func(i, lo, hi int) {
+		for n := lo; n < hi; n++ {
+			if more := fs[n].more; more != nil && more.crowd != nil {
+				lists[i] = append(lists[i], n)
+			}
+		}
+	})
+	return slices.Concat(lists...)
 }
 
 // outweighs reports whether a scan's group is to be shown as f rather than g: what is open first, then by level. The group
