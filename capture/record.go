@@ -83,7 +83,7 @@ func (t *Table) annex(r row) *annex {
 	t.annexes.reach(r.number)
 	a := t.annexes.at(r.number)
 	*a = annex{seconds: r.side.seconds()}
-	r.side = r.side.withoutSeconds()
+	r.side.mixed &= withoutSeconds
 	r.tail |= flagAnnex
 	return a
 }
@@ -140,10 +140,11 @@ func (t *Table) sideOf(r row, from int) side {
 
 // at returns where a side lies, of a flow with an annex.
 func (r row) at(a *annex, from int) *side {
-	if from == r.from() {
-		return &r.side
+	s := &a.other
+	if from == r.from() { // no branch: it would be guessed wrong half of the time
+		s = &r.side
 	}
-	return &a.other
+	return s
 }
 
 // secondsIn returns the seconds of a flow that are not in its rare part.
@@ -226,12 +227,14 @@ func (t *Table) count(r row, p *sighting) {
 		return
 	}
 	a := t.annex(r)
-	t.addSecond(r, a, second)
+	if !a.seconds.add(second) {
+		t.addSecond(r, a, second)
+	}
 	switch s := r.at(a, int(p.from)); {
 	case p.file != uint32(t.fileOf(r)) || p.frame > math.MaxUint32:
 		t.countPlain(r, s, p)
 	case s.empty():
-		*s = smallOf(p)
+		s.begin(p)
 	case !s.count(p):
 		t.countPlain(r, s, p)
 	}
@@ -247,7 +250,7 @@ func (t *Table) countBrief(r row, p *sighting, second int64) bool {
 	case uint64(second) > latestRecent || p.frame > math.MaxUint32:
 		return false
 	default:
-		*s = smallOf(p)
+		s.begin(p)
 		return true
 	}
 }

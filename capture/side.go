@@ -27,6 +27,8 @@ const (
 const (
 	briefBits   = 34 // of the nanoseconds from the first to the last packet: 17 seconds
 	secondsBits = 64 - signsBits - briefBits
+
+	withoutSeconds = 1<<(signsBits+briefBits) - 1 // mask of side.mixed
 )
 
 // seconds returns the seconds of a brief side.
@@ -41,7 +43,7 @@ func (s *side) seconds() recent {
 // withoutSeconds returns a brief side as any other.
 func (s *side) withoutSeconds() side {
 	plain := *s
-	plain.mixed &= 1<<(signsBits+briefBits) - 1
+	plain.mixed &= withoutSeconds
 	return plain
 }
 
@@ -59,7 +61,7 @@ func (s *side) countBrief(p *sighting, second int64) bool {
 		return false
 	}
 	seconds := s.mixed >> (signsBits + briefBits)
-	s.mixed &= 1<<(signsBits+briefBits) - 1
+	s.mixed &= withoutSeconds
 	ok := s.count(p)
 	if ok {
 		seconds |= 1 << after >> 1
@@ -148,9 +150,9 @@ func (h *half) small() (side, bool) {
 	return s, h.firstFile <= math.MaxUint16 && h.signs&wideSide == 0 && s.half(uint16(h.firstFile)) == *h
 }
 
-// smallOf returns the side of one packet.
-func smallOf(p *sighting) side {
-	s := side{first: p.ns, mixed: uint64(p.signs), packets: 1, bytes: p.wireLen, content: p.content, frame: uint32(p.frame)}
+// begin makes an empty side that of one packet. Field by field: a literal was copied twice, and waited for.
+func (s *side) begin(p *sighting) {
+	s.first, s.mixed, s.packets, s.bytes, s.content, s.frame = p.ns, uint64(p.signs), 1, p.wireLen, p.content, uint32(p.frame)
 	s.payMin = uint16(min(p.content, math.MaxUint16))
 	s.payMax = s.payMin
 	switch {
@@ -159,7 +161,6 @@ func smallOf(p *sighting) side {
 	case p.signs&ACK != 0:
 		s.ackMin, s.ackMax = p.number, p.number
 	}
-	return s
 }
 
 // count adds a packet of the record's file to a side that stays small, and reports whether it has: else the packet is to
