@@ -70,7 +70,7 @@ func (t *Table) matchShare(u *Table, numbers []uint32, m *merger) {
 		t.guess(l)
 		for i, number := range batch {
 			found := l.numbers[i]
-			if _, ok := t.guessed(l, i); found != 0 && !ok {
+			if _, ok := t.guessed(&l.keys[i], found); found != 0 && !ok {
 				found = t.numberOf(&l.keys[i], l.tags[i])
 			}
 			numbers[number] = found

@@ -1,9 +1,7 @@
 package capture
 
-import "math/bits"
-
-// pool keeps values by number. They lie in chunks that never move: small ones first, each twice the one before, because a
-// run may hold ten thousand small captures; then chunks of one size, because a table of millions must not grow by millions.
+// pool keeps values by number. They lie in one chunk that doubles, because a run may hold ten thousand small captures, and then in
+// chunks of one size, because a table of millions must not grow by millions. What at returns is good until the pool grows.
 type pool[T any] struct {
 	chunks [][]T
 	room   uint32   // numbers that the chunks hold
@@ -13,27 +11,13 @@ type pool[T any] struct {
 
 // Sizes of a pool's chunks, in values.
 const (
-	firstChunk   = 1 << firstBits
+	firstChunk   = 16
 	largestChunk = 1 << largestBits
-	firstBits    = 4
-	largestBits  = 17
+	largestBits  = 16
 )
 
 // at returns the value with that number.
-func (p *pool[T]) at(i uint32) *T {
-	chunk, at := placeOf(i)
-	return &p.chunks[chunk][at]
-}
-
-// placeOf returns where a number lies in every pool.
-func placeOf(i uint32) (chunk, at uint32) {
-	i += firstChunk
-	if i < largestChunk {
-		chunk = uint32(bits.Len32(i)) - firstBits - 1
-		return chunk, i - firstChunk<<chunk
-	}
-	return largestBits - firstBits - 1 + i>>largestBits, i % largestChunk
-}
+func (p *pool[T]) at(i uint32) *T { return &p.chunks[i>>largestBits][i%largestChunk] }
 
 // take returns the number of a value that nobody uses, a zero one.
 func (p *pool[T]) take() uint32 {
@@ -50,12 +34,26 @@ func (p *pool[T]) take() uint32 {
 	return i
 }
 
-// reach makes room for a number. Memory that nobody writes to costs nothing.
+// reach makes room for a number. Memory that nobody writes to costs nothing: what the first chunk held is copied, and so it grows
+// at once as far as it has to.
 func (p *pool[T]) reach(i uint32) {
+	if i < p.room {
+		return
+	}
+	if p.room < largestChunk {
+		size := max(firstChunk, 2*p.room)
+		for size <= i && size < largestChunk {
+			size *= 2
+		}
+		first := hugePages(make([]T, size))
+		if p.room > 0 {
+			copy(first, p.chunks[0])
+		}
+		p.chunks, p.room = append(p.chunks[:0], first), size
+	}
 	for i >= p.room {
-		size := min(p.room+firstChunk, largestChunk)
-		p.chunks = append(p.chunks, hugePages(make([]T, size)))
-		p.room += size
+		p.chunks = append(p.chunks, hugePages(make([]T, largestChunk)))
+		p.room += largestChunk
 	}
 }
 

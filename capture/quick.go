@@ -47,7 +47,7 @@ func (g *gatherer) takeQuick(f *Frame) bool {
 	if h[0] != plainHeader || fragment&anyFragment != 0 || length > len(ip) {
 		return false
 	}
-	var q quickPacket // a literal would be made and then copied by words that were written apart, as in batch.add: 11 ns
+	var q quickPacket // a literal would be made and then copied by words that were written apart, as in group.add: 11 ns
 	q.h, q.ip, q.tag, q.cast = h, ip[:length], tag, b[0]&1 != 0
 	switch Proto(h[9]) {
 	case TCP:
@@ -131,12 +131,12 @@ func (g *gatherer) keep(f *Frame, q *quickPacket) {
 	if q.content > 0 {
 		q.signs |= Payload
 	}
-	if t.batch == nil {
-		t.batch = new(batch)
+	group := t.filling
+	if group == nil {
+		group = t.begin()
 	}
-	i := t.batch.n
-	t.batch.n++
-	s, k := &t.batch.packets[i], &t.batch.keys[i]
+	s, k := &group.packets[group.n], &group.keys[group.n]
+	group.n++
 	s.ns, s.frame, s.file = f.Nanos, f.Number, g.file
 	s.wireLen, s.content, s.number = uint32(f.WireLen), q.content, q.number
 	s.signs, s.vlan, s.hasVLAN = q.signs, q.tag, q.tag != 0
@@ -151,7 +151,7 @@ func (g *gatherer) keep(f *Frame, q *quickPacket) {
 	if t.Segments && q.tag != 0 {
 		k.in(Segment(q.tag) + 1)
 	}
-	if t.batch.full() {
-		t.flush()
+	if group.n == groupSize {
+		t.pass()
 	}
 }

@@ -265,6 +265,42 @@ func TestLookupsFindWhatFlowDoes(t *testing.T) {
 	}
 }
 
+// TestAQueueCountsWhatOneByOneDoes counts packets as they come, and each before the next comes: flows that share tags, new ones of
+// one group, flows that were evicted while their packets waited, and quotes.
+func TestAQueueCountsWhatOneByOneDoes(t *testing.T) {
+	for seed := range uint64(60) {
+		rng := rand.New(rand.NewPCG(seed, 17))
+		queued, single := Table{MaxFlows: int(seed%3) * 40}, Table{MaxFlows: int(seed%3) * 40}
+		for frame := range uint64(2000) {
+			p := segment(10<<24|rng.Uint32N(12), 10<<24|rng.Uint32N(12), 1, uint16(rng.UintN(3)), []Signs{SYN, SYNACK, ACK, RST, 0}[rng.IntN(5)])
+			if rng.IntN(3) == 0 {
+				p.family, p.src.hi, p.dst.hi = familyIPv6, 0x20010db8<<32, 0x20010db8<<32
+			}
+			at, ref := int64(frame)*rng.Int64N(1e9), Ref{Frame: frame + 1}
+			for _, table := range []*Table{&queued, &single} {
+				if rng := rand.New(rand.NewPCG(seed, frame)); rng.IntN(10) == 0 {
+					table.Quote(Quote{Packet: p, Kind: Quoted}, at, ref)
+				} else {
+					table.Add(&p, at, ref)
+				}
+			}
+			single.flush()
+		}
+		queued.settle()
+		single.settle()
+		if single.Stats.Evictions == 0 && single.MaxFlows > 0 {
+			t.Fatalf("seed %d: nothing was evicted", seed)
+		}
+		options := cmp.Options{compareNetip, comparePorts, cmpopts.EquateEmpty()}
+		if diff := cmp.Diff(sorted(&single), sorted(&queued), options); diff != "" {
+			t.Fatalf("seed %d (-one by one +queued):\n%s", seed, diff)
+		}
+		if diff := cmp.Diff(single.Folded, queued.Folded, options); diff != "" {
+			t.Fatalf("seed %d, evicted (-one by one +queued):\n%s", seed, diff)
+		}
+	}
+}
+
 // TestPoolsKeepTheirValues takes and gives back numbers across every size of chunk.
 func TestPoolsKeepTheirValues(t *testing.T) {
 	var p pool[uint32]

@@ -76,7 +76,7 @@ func TestFlowsCountedAsideAreTheSame(t *testing.T) {
 					continue
 				}
 				c := asideToo(t, fmt.Sprintf("%s, %d bytes, %s", name, len(data), how), data, opt)
-				if c.Table.Stats.Flowed > shipmentBatches*together {
+				if c.Table.Stats.Flowed > shipmentGroups*groupSize {
 					sent++
 				}
 			}
@@ -179,7 +179,7 @@ func TestRelayOfAStreamThatEndsEarly(t *testing.T) {
 // where the command tells of it.
 func TestPanicBesideTheReaderIsTold(t *testing.T) {
 	defer func() {
-		if fault := fmt.Sprint(recover()); !strings.Contains(fault, "no such machine") || !strings.Contains(fault, "countBatch") {
+		if fault := fmt.Sprint(recover()); !strings.Contains(fault, "no such machine") || !strings.Contains(fault, "countGroup") {
 			t.Errorf("the fault is told as %q", fault)
 		}
 	}()

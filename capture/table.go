@@ -39,8 +39,9 @@ type Table struct {
 	wides    pool[half]       // what a side cannot say
 	ends     pool[[2]address] // of IPv6 flows
 	rarities pool[rarity]
-	batch    *batch // flows' packets that are not yet in the records
-	onward   *relay // where full batches go; nil: into the records
+	queue    *queue // flows' packets that are not yet in the records
+	filling  *group // that the next goes into
+	onward   *relay // where full groups go; nil: into the queue
 	runs     int    // of seconds, in rarities
 
 	file    uint16            // of the flows without an extra
@@ -89,18 +90,20 @@ func (t *Table) Add(p *Packet, ns int64, ref Ref) {
 	if p.Signs&Cut != 0 {
 		t.Stats.Truncated++
 	}
-	t.sight(p, ns, ref)
-	if t.batch.full() {
-		t.flush()
-	}
+	t.sight(p, p.Signs, ns, ref)
 }
 
-// sight takes a packet into the batch, and returns what it adds to its flow.
-func (t *Table) sight(p *Packet, ns int64, ref Ref) *sighting {
-	if t.batch == nil {
-		t.batch = new(batch)
+// sight takes a packet, with the signs that it shows of its flow, into the queue.
+func (t *Table) sight(p *Packet, signs Signs, ns int64, ref Ref) {
+	g := t.filling
+	if g == nil {
+		g = t.begin()
 	}
-	return t.batch.add(p, ns, ref, t.Segments)
+	g.add(p, ns, ref, t.Segments)
+	g.packets[g.n-1].signs = signs
+	if g.n == groupSize {
+		t.pass()
+	}
 }
 
 // AddSkipped counts a packet that is in no flow, for the reason why. link is the link type of its frame.
@@ -148,10 +151,7 @@ func (t *Table) countVLAN(id uint16) {
 
 // Quote counts an ICMP unreachable as evidence for the flow it quotes, which need not have been seen.
 func (t *Table) Quote(q Quote, ns int64, ref Ref) {
-	t.sight(&q.Packet, ns, ref).signs = q.Kind
-	if t.batch.full() {
-		t.flush()
-	}
+	t.sight(&q.Packet, q.Kind, ns, ref)
 }
 
 // rowOf returns the row of the flow with that key, a new one, first seen from that side, where there is none.
