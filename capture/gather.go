@@ -28,7 +28,9 @@ type Options struct {
 	// Progress, if not nil, is told now and then how much has been read, from the goroutine that reads.
 	Progress func(bytes int64, packets uint64)
 
-	aside bool // flows are counted in a goroutine beside the one that reads: a [Plan] says so
+	aside bool  // flows are counted in a goroutine beside the one that reads: a [Plan] says so
+	pair  bool  // the input is read by two goroutines, so or in parts,
+	spare *Pool // with room for the flows of the second
 }
 
 const (

@@ -36,7 +36,7 @@ func opened(t testing.TB, data []byte) *Input {
 func inParts(t testing.TB, in *Input, opt Options, near []int64) (c *Capture, parts, fitted int) {
 	t.Helper()
 	x := in.begin(opt)
-	x.divide(near, opt.spare())
+	x.divide(near, opt.spareRoom())
 	return sideBySide(x)
 }
 

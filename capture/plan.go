@@ -17,7 +17,7 @@ type Plan struct {
 // goroutines of its parts may then call at the same time, and may be nil.
 func NewPlan(inputs []*Input, workers int, opt Options, progress func(i int) func(bytes int64, packets uint64)) *Plan {
 	p := &Plan{shown: make([][]*Capture, len(inputs))}
-	spare := opt.spare()
+	spare := opt.spareRoom()
 	opt = opt.Shared(len(inputs))
 	share := shareOf(inputs, workers)
 	for i, in := range inputs {
@@ -26,14 +26,18 @@ func NewPlan(inputs []*Input, workers int, opt Options, progress func(i int) fun
 		if progress != nil {
 			o.Progress = progress(i)
 		}
+		near := in.places(share)
 		o.aside = workers > 1 && in.isStream()
-		p.add(i, in, o, in.places(share), spare)
+		if o.pair, o.spare = workers == 2 && len(near) == 1, spare; o.pair {
+			near = nil
+		}
+		p.add(i, in, o, near)
 	}
 	return p
 }
 
-// spare returns room for the flows of parts, which are in two tables until they are merged.
-func (o *Options) spare() *Pool {
+// spareRoom returns room for the flows of parts, which are in two tables until they are merged.
+func (o *Options) spareRoom() *Pool {
 	if o.MaxFlows <= 0 {
 		return nil
 	}
@@ -67,13 +71,13 @@ func (in *Input) places(share int64) (near []int64) {
 }
 
 // add adds what is to be done for one input.
-func (p *Plan) add(i int, in *Input, opt Options, near []int64, spare *Pool) {
+func (p *Plan) add(i int, in *Input, opt Options, near []int64) {
 	if len(near) == 0 {
 		p.tasks = append(p.tasks, func(ctx context.Context) { p.shown[i] = in.ReadAll(ctx, opt) })
 		return
 	}
 	x := in.begin(opt)
-	x.divide(near, spare)
+	x.divide(near, opt.spare)
 	var left atomic.Int32
 	left.Store(int32(len(x.parts)) + 1)
 	done := func(ctx context.Context) {
@@ -114,14 +118,18 @@ func (x *reading) divide(near []int64, spare *Pool) {
 	if x.source == nil || x.from == nil || x.from.at == nil || len(x.options.Exports) > 0 {
 		return
 	}
-	file, size := x.from.at, x.stream.size
-	first := x.source.fork(file, x.stream.offset(), size)
+	x.parts = x.partsOf(x.source.fork(x.from.at, x.stream.offset(), x.stream.size), near, spare)
+}
+
+// partsOf returns the parts of a file that begin near the places given; first is a reader of it in front of a packet.
+func (x *reading) partsOf(first divisible, near []int64, spare *Pool) (parts []*filePart) {
 	var f Frame
 	if first.Next(&f) != nil || len(first.state().damages) > 0 {
-		return
+		return nil
 	}
+	file, size := x.from.at, first.state().size
 	for _, r := range cuts(first, file, size, near) {
-		p := &filePart{ranged: r, source: first.fork(file, r.prefix, size), gatherer: x.gatherer.fork(), room: spare}
-		x.parts = append(x.parts, p)
+		parts = append(parts, &filePart{ranged: r, source: first.fork(file, r.prefix, size), gatherer: x.gatherer.fork(), room: spare})
 	}
+	return parts
 }

@@ -146,6 +146,8 @@ func (x *reading) lead(ctx context.Context) {
 		x.err = x.readRecords(ctx)
 	case len(x.options.Exports) > 0:
 		x.err = x.readExports(ctx)
+	case x.options.pair && x.source != nil && x.from.at != nil:
+		x.leadInPair(ctx)
 	case x.options.aside:
 		x.gatherer.relayed(func() { x.run(ctx, x.end(0)) })
 	default:
@@ -164,12 +166,13 @@ func (x *reading) end(part int) int64 {
 // run reads on up to an offset, or to the end.
 func (x *reading) run(ctx context.Context, limit int64) {
 	x.stream.limit = limit
-	position, taken := x.stream.position(), uint64(0)
+	position, before, taken := x.stream.position(), x.source.packets(), uint64(0)
 	x.err = x.gatherer.run(ctx, x.source, func(packets uint64) {
 		now := x.stream.position()
 		x.told.add(now-position, packets-taken)
 		position, taken = now, packets
 	})
+	x.told.add(x.stream.position()-position, x.source.packets()-before-taken)
 }
 
 // join takes the parts, in their order. One that does not fit is read again.

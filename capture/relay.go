@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // Of what a packet costs, half is to take it from the input and to read its headers, and half is its flow in a large table.
@@ -33,7 +34,9 @@ type relay struct {
 	full    chan *shipment
 	free    chan *shipment
 	ended   sync.WaitGroup
-	fault   string // of the other goroutine, with its stack; empty: none
+	packets atomic.Uint64 // that were counted,
+	known   atomic.Uint64 // and the flows that they began
+	fault   string        // of the other goroutine, with its stack; empty: none
 }
 
 func newRelay(flows *Table) *relay {
@@ -94,7 +97,13 @@ func (r *relay) count() {
 
 // empty counts a shipment.
 func (r *relay) empty(s *shipment) {
+	packets := 0
+	for i := range s.groups[:s.filled] {
+		packets += s.groups[i].n
+	}
 	r.flows.countAll(s.groups[:s.filled])
+	r.packets.Add(uint64(packets))
+	r.known.Store(uint64(r.flows.records.len()) + r.flows.Stats.FoldedFlows)
 	s.filled = 0
 }
 
@@ -108,6 +117,6 @@ func (r *relay) join(t *Table) *Table {
 	}
 	r.empty(r.filling)
 	t.onward, t.filling = nil, nil
-	r.flows.Merge(t)
+	r.flows.absorb(t, nil, 0) // reading may go on
 	return r.flows
 }
