@@ -119,10 +119,20 @@ func ofMachines(g *capture.Glance) bool {
 	if (g.From[0].Signs|g.From[1].Signs)&capture.Cast != 0 {
 		return false
 	}
-	group := func(a netip.Addr) bool { return a.IsMulticast() || a.IsUnspecified() || a == limitedBroadcast() }
+	if a, b, four := g.Fours(); four {
+		return !isGroupFour(a) && !isGroupFour(b) && a != b
+	}
 	a, b := g.Addrs()
-	return !group(a) && !group(b) && a != b
+	return !isGroup(a) && !isGroup(b) && a != b
 }
+
+// isGroup reports whether an address can be no machine's.
+func isGroup(a netip.Addr) bool {
+	return a.IsMulticast() || a.IsUnspecified() || a == limitedBroadcast()
+}
+
+// isGroupFour is isGroup for an IPv4 address as a number.
+func isGroupFour(a uint32) bool { return a>>28 == 0xe || a == 0 || a == 1<<32-1 }
 
 // series is every datagram from one address to one port of another, whatever its source port: a host sends each
 // heartbeat from a new one.

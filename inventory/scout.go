@@ -86,20 +86,24 @@ func (e *evidence) scout(n *network) *scouts {
 // look reads one flow.
 func (x *scout) look(e *evidence, g *capture.Glance) {
 	o, known := e.opening(g)
-	if known && isProbe(g, o) {
-		client, host := o.order(x.enter(g))
+	probes, later := known && isProbe(g, o), e.mayTell(g, o, known)
+	client, host := uint32(unknown), uint32(unknown)
+	if probes || later && known {
+		client, host = o.order(x.enter(g))
+	}
+	if probes {
 		_, port := o.order(uint32(g.PortA), uint32(g.PortB))
 		x.probes.add(probe{g.From[o.client].First, client, host, uint16(port)})
 	}
+	if later {
+		x.later.add(candidate{g.Number, client})
+	}
+}
+
+// mayTell reports whether a flow is evidence if no scanner began it.
+func (e *evidence) mayTell(g *capture.Glance, o opening, known bool) bool {
 	_, used := useOf(g.Proto, g.PortA, g.PortB)
-	if !used && !inSeries(g) && !(known && mayBeAnswered(g, o)) || !ofMachines(g) {
-		return
-	}
-	c := candidate{g.Number, unknown}
-	if known {
-		c.client, _ = o.order(x.enter(g))
-	}
-	x.later.add(c)
+	return (used || inSeries(g) || known && mayBeAnswered(g, o)) && ofMachines(g)
 }
 
 // enter returns the numbers of the addresses of A and B.
