@@ -10,6 +10,8 @@ import (
 // table for 200,000 flows of which every twentieth was pending.
 type pending struct {
 	*numbering.Hash
+	tcp    bool                          // some of them are of TCP
+	udp    bool                          // of UDP
 	ports  numbering.Of[numbering.Words] // of pending flows, at either address
 	serves []bool                        // by number of the port: a flow shows that it is a responder's
 	pairs  numbering.Of[numbering.Words] // ports that flows of a pair use
@@ -28,11 +30,17 @@ func portBetween(pair uint32, p capture.Proto, port uint16) numbering.Words {
 
 // add takes a flow that is pending.
 func (x *pending) add(t *traits) {
+	x.tcp, x.udp = x.tcp || t.proto == capture.TCP, x.udp || t.proto == capture.UDP
 	x.addPort(portAt(t.a, t.segment, t.proto, t.portA))
 	x.addPort(portAt(t.b, t.segment, t.proto, t.portB))
 }
 
 func (x *pending) addPort(k numbering.Words) { x.ports.Number(k, x.Words(k)) }
+
+// asks reports whether flows over a transport are asked anything.
+func (x *pending) asks(p capture.Proto) bool {
+	return p == capture.TCP && x.tcp || p == capture.UDP && x.udp
+}
 
 // none reports whether no flow is pending.
 func (x *pending) none() bool { return len(x.ports.All) == 0 }
@@ -69,30 +77,30 @@ func (x *pending) sharedBy(k numbering.Words) uint32 {
 
 // askAll asks the flows of all shares what pending ones of any share want to know.
 func askAll(all []*gather) {
-	asked := all[0].pending
+	asked := *all[0].pending
 	for _, g := range all[1:] {
 		for _, k := range g.pending.ports.All {
 			asked.addPort(k)
 		}
+		asked.tcp, asked.udp = asked.tcp || g.pending.tcp, asked.udp || g.pending.udp
 	}
 	if asked.none() {
 		return
 	}
-	serves := make([][]bool, len(all))
 	sideBySide(len(all), func(i int) {
 		g := all[i]
 		weak := !g.pending.none()
-		g.pending.ports, g.pending.serves = asked.ports, make([]bool, len(asked.ports.All))
-		g.look(weak)
-		serves[i] = g.pending.serves
-	})
-	for _, s := range serves[1:] {
-		for n, is := range s {
-			serves[0][n] = serves[0][n] || is
+		g.pending = &pending{
+			Hash: asked.Hash, ports: asked.ports, tcp: asked.tcp, udp: asked.udp, serves: make([]bool, len(asked.ports.All)),
 		}
-	}
-	for _, g := range all {
-		g.pending.serves = serves[0]
+		g.look(weak)
+	})
+	serves := all[0].pending.serves
+	for _, g := range all[1:] {
+		for n, is := range g.pending.serves {
+			serves[n] = serves[n] || is
+		}
+		g.pending.serves = serves
 	}
 }
 
@@ -100,7 +108,7 @@ func askAll(all []*gather) {
 func (g *gather) look(weak bool) {
 	for n := range g.flows {
 		t := &g.flows[n]
-		if !g.mine(t) {
+		if !g.pending.asks(t.proto) || !g.mine(t) {
 			continue
 		}
 		if weak {
