@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Format is a kind of file that names machines.
@@ -51,7 +52,7 @@ func Recognise(data []byte) Format {
 	if rvtoolsSheet(columns) != "" {
 		return FormatRVTools
 	}
-	if sectionLine.MatchString(line) || strings.Contains(line, " ansible_") || isAnsibleYAML(line) {
+	if sectionLine().MatchString(line) || strings.Contains(line, " ansible_") || isAnsibleYAML(line) {
 		return FormatAnsible
 	}
 	return ""
@@ -59,11 +60,11 @@ func Recognise(data []byte) Format {
 
 // isAnsibleYAML reports whether a file that begins with that line can be a mapping of groups.
 func isAnsibleYAML(line string) bool {
-	return (line == "---" || yamlKey.MatchString(line)) && !strings.HasPrefix(line, "machines:")
+	return (line == "---" || yamlKey().MatchString(line)) && !strings.HasPrefix(line, "machines:")
 }
 
 // yamlKey is a line that is a key of a mapping in YAML.
-var yamlKey = regexp.MustCompile(`^["']?[A-Za-z0-9_.-]+["']?:(?:\s.*)?$`)
+var yamlKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^["']?[A-Za-z0-9_.-]+["']?:(?:\s.*)?$`) })
 
 // isWorkbook reports whether a file is an archive, as workbooks are.
 func isWorkbook(data []byte) bool { return bytes.HasPrefix(data, []byte("PK\x03\x04")) }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"flowvet/catalog"
 )
@@ -156,8 +157,8 @@ func (r *sourceReader) readAnsibleINI(text []byte, meant map[string]string) {
 		content := strings.TrimSpace(string(line))
 		switch {
 		case content == "" || content[0] == '#' || content[0] == ';':
-		case sectionLine.MatchString(content):
-			match := sectionLine.FindStringSubmatch(content)
+		case sectionLine().MatchString(content):
+			match := sectionLine().FindStringSubmatch(content)
 			g, kind = x.group(match[1], number), strings.TrimSuffix(match[2], "hosts")
 		case kind == "children":
 			child := fieldsOf(content)[0]
@@ -175,7 +176,9 @@ func (r *sourceReader) readAnsibleINI(text []byte, meant map[string]string) {
 }
 
 // sectionLine is the line of a section: [group], [group:children], [group:vars].
-var sectionLine = regexp.MustCompile(`^\[([^:\[\]\s]+)(?::(children|vars|hosts))?\]\s*(?:[#;].*)?$`)
+var sectionLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\[([^:\[\]\s]+)(?::(children|vars|hosts))?\]\s*(?:[#;].*)?$`)
+})
 
 // fieldsOf splits a line into words as a shell does: quotes hold spaces, a # begins a comment. It returns at least one.
 func fieldsOf(line string) []string {

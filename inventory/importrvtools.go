@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"flowvet/inventory/xlsx"
 )
@@ -166,11 +167,13 @@ func (x *rvtools) named(t *grid, sheet, column string, needed ...[]string) (said
 }
 
 // esxVersion is how a host says what it runs: "VMware ESXi 7.0.3 build-20036589", "VMware ESX Server 3i 3.5.0".
-var esxVersion = regexp.MustCompile(`(?i)^(?:vmware )?(esxi|esx server 3i|esx server|esx) ([0-9]{1,2})\.([0-9]{1,2})\b`)
+var esxVersion = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(?:vmware )?(esxi|esx server 3i|esx server|esx) ([0-9]{1,2})\.([0-9]{1,2})\b`)
+})
 
 // productOf returns the product that a host runs, as an inventory names it.
 func productOf(version string) (string, bool) {
-	match := esxVersion.FindStringSubmatch(strings.Join(strings.Fields(version), " "))
+	match := esxVersion().FindStringSubmatch(strings.Join(strings.Fields(version), " "))
 	if match == nil {
 		return "", false
 	}
@@ -301,14 +304,14 @@ func (x *rvtools) sourceRow(t *grid) {
 	}
 	if s := x.server(x.free(t, columnServer)); s != nil {
 		s.vCenter = t.cell("api type").text == "VirtualCenter"
-		if match := majorMinor.FindString(t.cell("version").text); match != "" {
+		if match := majorMinor().FindString(t.cell("version").text); match != "" {
 			s.version = " " + match
 		}
 	}
 }
 
 // majorMinor is the beginning of a version that an inventory names.
-var majorMinor = regexp.MustCompile(`^[0-9]{1,2}\.[0-9]{1,2}`)
+var majorMinor = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{1,2}\.[0-9]{1,2}`) })
 
 // finish adds the machines: hosts, what manages them, and the virtual ones, which may turn out to be the latter.
 func (x *rvtools) finish() {

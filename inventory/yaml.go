@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -136,14 +137,14 @@ func (r *lineReader) Read(p []byte) (int, error) {
 }
 
 // yamlError finds the line in a message of the YAML library, which carries it in the text only.
-var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var yamlError = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^yaml: (?:line (\d+): )?`) })
 
 // yaml notes an error of the YAML library, which had read so many lines. Its own line is that of the surrounding list
 // or mapping where the next line does not fit into it.
 func (p *problems) yaml(err error, lines int) {
 	message := strings.ToValidUTF8(strings.Join(strings.Fields(err.Error()), " "), "?")
 	line := lines
-	if match := yamlError.FindStringSubmatch(message); match != nil {
+	if match := yamlError().FindStringSubmatch(message); match != nil {
 		message = message[len(match[0]):]
 		if own, err := strconv.Atoi(match[1]); err == nil && !strings.HasPrefix(message, "did not find expected") {
 			line = own

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // pseudonyms hides addresses, names and ids behind others. The same key gives the same ones; without it none can be turned
@@ -149,11 +150,12 @@ func (p *pseudonyms) name(name, pseudonym string) {
 	p.first[name[0]] = same
 }
 
+// The patterns of what is hidden are compiled when they are first asked for: a report that hides nothing does not wait for them.
 var (
-	hardwarePattern = regexp.MustCompile(`\b([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}\b`)
-	addressPattern  = regexp.MustCompile(`[0-9A-Fa-f:.]*[0-9A-Fa-f:](/\d{1,3})?`)
-	dottedPattern   = regexp.MustCompile(`\d{1,3}(\.\d{1,3}){3}`) // within something else: "node10.0.0.5"
-	idPattern       = regexp.MustCompile(`\b[FE][0-9a-f]{12}\b`)
+	hardwarePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}\b`) })
+	addressPattern  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[0-9A-Fa-f:.]*[0-9A-Fa-f:](/\d{1,3})?`) })
+	dottedPattern   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\d{1,3}(\.\d{1,3}){3}`) }) // within something else: "node10.0.0.5"
+	idPattern       = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b[FE][0-9a-f]{12}\b`) })
 )
 
 // text hides every name, address and id that a text holds.
@@ -199,15 +201,15 @@ func wordByte(c byte) bool {
 
 // numbers hides the addresses and ids of a text without names.
 func (p *pseudonyms) numbers(s string) string {
-	s = idPattern.ReplaceAllStringFunc(s, p.id)
-	s = hardwarePattern.ReplaceAllStringFunc(s, func(text string) string {
+	s = idPattern().ReplaceAllStringFunc(s, p.id)
+	s = hardwarePattern().ReplaceAllStringFunc(s, func(text string) string {
 		var mac [6]byte
 		raw, _ := hex.DecodeString(strings.NewReplacer(":", "", "-", "").Replace(text))
 		copy(mac[:], raw)
 		mac = p.hardware(mac)
 		return hardwareText(mac)
 	})
-	return addressPattern.ReplaceAllStringFunc(s, p.address)
+	return addressPattern().ReplaceAllStringFunc(s, p.address)
 }
 
 // hardwareText prints a MAC address.
@@ -235,7 +237,7 @@ func (p *pseudonyms) address(text string) string {
 			return p.addr(a).String() + ":" + port + text[len(bare):] + bits
 		}
 	}
-	return dottedPattern.ReplaceAllStringFunc(text, func(dotted string) string {
+	return dottedPattern().ReplaceAllStringFunc(text, func(dotted string) string {
 		if a, err := netip.ParseAddr(dotted); err == nil {
 			return p.addr(a).String()
 		}
