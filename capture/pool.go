@@ -1,6 +1,6 @@
 package capture
 
-// pool keeps values by number. They lie in one chunk that doubles, because a run may hold ten thousand small captures, and then in
+// pool keeps values by number. They lie in one chunk that grows, because a run may hold ten thousand small captures, and then in
 // chunks of one size, because a table of millions must not grow by millions. What at returns is good until the pool grows.
 type pool[T any] struct {
 	chunks [][]T
@@ -12,6 +12,7 @@ type pool[T any] struct {
 // Sizes of a pool's chunks, in values.
 const (
 	firstChunk   = 16
+	growth       = 4
 	largestChunk = 1 << largestBits
 	largestBits  = 16
 )
@@ -41,9 +42,9 @@ func (p *pool[T]) reach(i uint32) {
 		return
 	}
 	if p.room < largestChunk {
-		size := max(firstChunk, 2*p.room)
+		size := uint32(firstChunk)
 		for size <= i && size < largestChunk {
-			size *= 2
+			size *= growth
 		}
 		first := hugePages(make([]T, size))
 		if p.room > 0 {
