@@ -91,7 +91,8 @@ type half struct {
 // rarity is what few flows have: seconds far apart, more than one VLAN or initial sequence number of a side, quotes, and
 // other flows joined to them.
 type rarity struct {
-	seconds  runBag
+	seconds  runBag   // of those that are not in the annex,
+	past     []recent // what was there before
 	vlans    []uint16
 	isns     [2][]uint32
 	quotedAt [2]int64

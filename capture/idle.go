@@ -207,8 +207,10 @@ func acknowledged(isn uint32, content uint64, ackMin, ackMax uint32) (acked, uns
 // forgetSilences fills the short silences before a second in every set of seconds.
 func (t *Table) forgetSilences(before int64) {
 	for i := range t.rarities.n {
-		bag := &t.rarities.at(i).seconds
-		t.runs -= len(bag.runs)
+		rare := t.rarities.at(i)
+		t.runs -= rare.runs()
+		rare.unpack()
+		bag := &rare.seconds
 		bag.runs = bag.settle().filled(shortestSilence, before)
 		bag.tidy = len(bag.runs)
 		t.runs += len(bag.runs)

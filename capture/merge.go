@@ -122,7 +122,7 @@ func (t *Table) mergeRecord(r row, u *Table, o row) {
 		rare = *some
 	}
 	seconds := u.secondsIn(o)
-	t.addSeconds(r, &seconds, rare.seconds.runs)
+	t.addSeconds(r, &seconds, &rare)
 	if vlan := u.extraOf(o).vlan; vlan != 0 {
 		t.addVLAN(r, uint16(vlan-1))
 	}

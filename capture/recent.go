@@ -101,8 +101,8 @@ func (r *recent) runs(to []Run) []Run {
 	return to
 }
 
-// RunsPerFlow is how many runs of seconds a capped table may hold for each flow that it may: together, since a flow that
-// is seen every ten seconds for a day has 8,640 and most have none. The flow that would have one more keeps a single run
+// RunsPerFlow is how many runs of seconds, or minutes of such, a capped table may hold for each flow that it may: together, since a
+// flow that is seen every ten seconds for a day has 1,350 and most have none. The flow that would have one more keeps a single run
 // from its first to its last second instead; Stats.SecondsJoined says how often.
 const RunsPerFlow = 128
 
@@ -127,36 +127,65 @@ func (t *Table) addSecond(r row, a *annex, second int64) {
 		t.addRun(r, Run{second, second})
 		return
 	}
-	var few [65]Run
-	for _, run := range a.seconds.runs(few[:0]) {
-		t.addRun(r, run)
-	}
+	t.addPast(r, a.seconds)
 	a.seconds = recent{}
 	a.seconds.add(second)
 }
 
 // addRun puts a run of seconds into the rare part of the flow.
 func (t *Table) addRun(r row, run Run) {
-	bag := &t.rarity(r).seconds
-	before := len(bag.runs)
-	bag.add(run)
-	if most := t.mostRuns(); most > 0 && t.runs+len(bag.runs)-before > most {
-		bag.join()
-		t.Stats.SecondsJoined++
-	}
-	t.runs += len(bag.runs) - before
+	rare := t.rarity(r)
+	before := len(rare.seconds.runs)
+	rare.seconds.add(run)
+	t.runs += len(rare.seconds.runs) - before
+	t.capSeconds(rare)
 }
 
-// addSeconds adds the seconds of a flow of another table.
-func (t *Table) addSeconds(r row, o *recent, runs []Run) {
+// addPast puts seconds as they were in an annex into the rare part of the flow. As up to 65 runs they took 1.2 KB of a flow with a
+// packet now and then for two minutes.
+func (t *Table) addPast(r row, past recent) {
+	rare := t.rarity(r)
+	rare.past = append(rare.past, past)
+	t.runs++
+	t.capSeconds(rare)
+}
+
+// capSeconds makes one run of all seconds in the rare part of a flow, if the table holds more runs than it may.
+func (t *Table) capSeconds(rare *rarity) {
+	if most := t.mostRuns(); most == 0 || t.runs <= most {
+		return
+	}
+	before := rare.runs()
+	rare.unpack()
+	rare.seconds.join()
+	t.runs += rare.runs() - before
+	t.Stats.SecondsJoined++
+}
+
+// runs returns how much of what a table may hold the flow has.
+func (rare *rarity) runs() int { return len(rare.seconds.runs) + len(rare.past) }
+
+// unpack makes runs of all seconds.
+func (rare *rarity) unpack() {
+	for _, past := range rare.past {
+		rare.seconds.runs = past.runs(rare.seconds.runs)
+	}
+	rare.past = nil
+}
+
+// addSeconds adds the seconds of a flow of another table, with those of its rare part.
+func (t *Table) addSeconds(r row, o *recent, rare *rarity) {
 	if a := t.annex(r); !a.seconds.join(o) {
 		var few [65]Run
 		for _, run := range o.runs(few[:0]) {
 			t.joinRun(r, a, run)
 		}
 	}
-	for _, run := range runs {
+	for _, run := range rare.seconds.runs {
 		t.addRun(r, run)
+	}
+	for _, past := range rare.past {
+		t.addPast(r, past)
 	}
 }
 
@@ -174,8 +203,12 @@ func (t *Table) joinRun(r row, a *annex, run Run) {
 // secondsOf appends the flow's set of seconds to the runs given, which are none.
 func (t *Table) secondsOf(r row, rare *rarity, to []Run) Seconds {
 	seconds := t.secondsIn(r)
-	if len(rare.seconds.runs) == 0 {
+	if rare.runs() == 0 {
 		return seconds.runs(to)
 	}
-	return joined(seconds.runs(append(to, rare.seconds.runs...)))
+	to = append(to, rare.seconds.runs...)
+	for _, past := range rare.past {
+		to = past.runs(to)
+	}
+	return joined(seconds.runs(to))
 }

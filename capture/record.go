@@ -348,7 +348,7 @@ func (t *Table) release(r row) {
 		}
 	}
 	if rare := t.extraOf(r).rare; rare != 0 {
-		t.runs -= len(t.rarities.at(rare - 1).seconds.runs)
+		t.runs -= t.rarities.at(rare - 1).runs()
 		t.rarities.give(rare - 1)
 	}
 	if k := t.key(r.record); k.family() != familyIPv4 {

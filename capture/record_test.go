@@ -163,8 +163,8 @@ func TestRecentSecondsAreThoseOfASet(t *testing.T) {
 		if got := table.secondsOf(r, rare, nil); !slices.Equal(got, want) {
 			t.Fatalf("seed %d: seconds %v, want %v", seed, got, want)
 		}
-		if table.runs != len(rare.seconds.runs) {
-			t.Fatalf("seed %d: %d runs counted, %d held", seed, table.runs, len(rare.seconds.runs))
+		if table.runs != rare.runs() {
+			t.Fatalf("seed %d: %d runs counted, %d held", seed, table.runs, rare.runs())
 		}
 	}
 	if apart < 300 || apart > 2900 {
