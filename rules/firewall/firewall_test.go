@@ -56,6 +56,7 @@ func TestABadFileIsOneLineWithItsPlace(t *testing.T) {
 	}{
 		{"nothing", "", "f:1: ends too early"},
 		{"a list", "[]", "f:1: [ where { is wanted"},
+		{"a string of two lines", `"\n"`, `f:1: "\n" where { is wanted`},
 		{"no JSON", "{\n\"schema\": x}", "f:2: is no JSON"},
 		{"cut", host(good)[:90], "f:3: ends too early"},
 		{"something behind it", host(good) + "\n{}", "f:4: goes on after its end"},

@@ -103,6 +103,9 @@ func (p *parser) delim(want json.Delim) error {
 		return p.fault(0, err)
 	}
 	if token != want {
+		if text, ok := token.(string); ok {
+			token = strconv.Quote(text)
+		}
 		return p.errorf(at, "%v where %v is wanted: a file of firewall rule sets is one JSON object with a list of hosts", token, want)
 	}
 	return nil
