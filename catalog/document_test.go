@@ -67,6 +67,8 @@ func TestMistakesInDocumentsAreSaidWithTheirLine(t *testing.T) {
 		{"a text for a number", `"port_low": 1`, `"port_low": "1"`, `x.json:5: field "port_low": a string stands where a uint16 is expected`},
 		{"ports that disagree", `"port_low": 1`, `"ports": "7", "port_low": 1`, `x.json:5: row "A2": ports "7", but port_low and port_high 1-9`},
 		{"a control character", `"A1"`, `"A\u001b1"`, `x.json:4: row "A\x1b1": id holds a control character`},
+		{"rows that are no array", `"rows": [`, `"rows": {}, "roles": [`, `x.json:3: rows is no array`},
+		{"rows that are no JSON", `"rows": [`, `"rows": x[`, `x.json:3: invalid character 'x' looking for beginning of value`},
 		{"the middle of a file", ` ]
 }`, ``, `x.json:5: ends in the middle`},
 		{"two documents", ` ]
@@ -74,7 +76,7 @@ func TestMistakesInDocumentsAreSaidWithTheirLine(t *testing.T) {
 }{}`, `x.json:7: goes on behind its end`},
 	} {
 		_, err := parse(false, "x.json", []byte(strings.Replace(good, tt.old, tt.now, 1)))
-		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+		if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Count(err.Error(), "\n") > 0 {
 			t.Errorf("%s: %v\nwant %s", tt.what, err, tt.want)
 		}
 	}
@@ -95,6 +97,7 @@ func FuzzParseDocument(f *testing.F) {
 		}
 		c, err := parse(false, "fuzz.json", data)
 		if err != nil {
+			eachLineHasItsPlace(t, "fuzz.json", err)
 			return
 		}
 		for _, r := range c.Rows {

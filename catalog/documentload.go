@@ -99,8 +99,11 @@ func (in *documentReader) object(fields map[string]any) error {
 
 // rows reads the array of rows, each with the line on which it begins.
 func (in *documentReader) rows() error {
-	if open, err := in.dec.Token(); err != nil || open != json.Delim('[') {
-		return errors.Join(err, errors.New("rows is no array"))
+	switch open, err := in.dec.Token(); {
+	case err != nil:
+		return err
+	case open != json.Delim('['):
+		return errors.New("rows is no array")
 	}
 	line, at := 1, 0
 	for in.dec.More() {

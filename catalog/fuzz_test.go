@@ -1,6 +1,9 @@
 package catalog
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // FuzzParse holds that no file makes the reader panic or accept a row that breaks what a Row promises.
 func FuzzParse(f *testing.F) {
@@ -17,6 +20,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, builtin bool) {
 		c, err := parse(builtin, "fuzz.csv", data)
 		if err != nil {
+			eachLineHasItsPlace(t, "fuzz.csv", err)
 			return
 		}
 		for _, r := range c.Rows {
@@ -28,4 +32,14 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// eachLineHasItsPlace holds that an error names its file on each of its lines.
+func eachLineHasItsPlace(t *testing.T, name string, err error) {
+	t.Helper()
+	for line := range strings.Lines(err.Error()) {
+		if !strings.HasPrefix(line, name+":") {
+			t.Errorf("a line without its place: %q", line)
+		}
+	}
 }
