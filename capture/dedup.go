@@ -9,14 +9,20 @@ import (
 // router. It remembers the packets of about a millisecond in a fixed space; what falls out of it is only not recognised.
 type duplicates struct {
 	buckets [dupBuckets]dupBucket // first, so that each is one cache line
-	seed    maphash.Seed
-	mix     [4]uint64
+	// tags of each bucket's packets, in lanes of 16 bits, the latest lowest: 14 bits of the fingerprint, above the place in the bucket.
+	// Each packet has the place after the one before.
+	tags [dupBuckets]uint64
+	seed maphash.Seed
+	mix  [4]uint64
 }
 
 const (
 	dupWindow  = 1e6 // nanoseconds between the copies, either way round
 	dupBuckets = 2048
 	dupWays    = 4
+	dupPlace   = dupWays - 1 // of a lane
+	dupTag     = 1<<16 - 1 - dupPlace
+	dupLanes   = 1<<0 | 1<<16 | 1<<32 | 1<<48
 )
 
 // dupBucket is one cache line: fingerprints and their times.
@@ -42,17 +48,42 @@ func (d *duplicates) seen(p *Packet, ns int64) bool {
 	return d.known(d.fingerprint(p), ns)
 }
 
-// known reports whether a packet with that fingerprint was seen before within the window, and remembers it if not. Nearly
-// always none of the four is the packet's, and the oldest falls out: in loops that took 13.3 ns instead of 10.4 (November 2026).
+// known reports whether a packet with that fingerprint was seen before within the window, and remembers it if not: the oldest of
+// its bucket falls out. The tags, which stay in the nearest cache, say of nearly every packet that it is new, so that its bucket
+// is written to and not waited for: 0.97 of a whole check of mixed traffic, with twice the buckets (November 2026).
 func (d *duplicates) known(fp uint64, ns int64) bool {
-	b := &d.buckets[fp%dupBuckets]
-	print, at := &b.print, &b.at
-	if (print[0] == fp || print[1] == fp || print[2] == fp || print[3] == fp) && b.holds(fp, ns) {
+	n := fp >> 1 % dupBuckets // the lowest bit is always set
+	b, tags := &d.buckets[n], d.tags[n]
+	tag := dupTagOf(fp)
+	differ := (tags ^ tag*dupLanes) & (dupTag * dupLanes)
+	if some := (differ - dupLanes) &^ differ & (dupLanes << 15); some != 0 && b.holds(fp, ns) {
 		return true
 	}
-	print[3], print[2], print[1], print[0] = print[2], print[1], print[0], fp
-	at[3], at[2], at[1], at[0] = at[2], at[1], at[0], ns
+	place := (tags + 1) & dupPlace
+	d.tags[n] = tags<<16 | tag | place
+	b.print[place], b.at[place] = fp, ns
 	return false
+}
+
+// dupTagOf returns the tag of a fingerprint, as it lies in a lane. The bits that choose the bucket are not in it.
+func dupTagOf(fp uint64) uint64 { return fp >> 48 & dupTag }
+
+// bucket returns what a bucket holds, the latest first.
+func (d *duplicates) bucket(n int) (ordered dupBucket) {
+	for i := range ordered.print {
+		place := (d.tags[n] - uint64(i)) & dupPlace
+		ordered.print[i], ordered.at[i] = d.buckets[n].print[place], d.buckets[n].at[place]
+	}
+	return ordered
+}
+
+// setBucket makes a bucket hold that, the latest first.
+func (d *duplicates) setBucket(n int, ordered *dupBucket) {
+	for i := dupWays - 1; i >= 0; i-- {
+		place := uint64(dupWays - 1 - i)
+		d.tags[n] = d.tags[n]<<16 | dupTagOf(ordered.print[i]) | place
+		d.buckets[n].print[place], d.buckets[n].at[place] = ordered.print[i], ordered.at[i]
+	}
 }
 
 // holds reports whether the bucket has the fingerprint from within the window.
@@ -80,7 +111,11 @@ func (d *duplicates) fingerprint(p *Packet) uint64 {
 // whole is fingerprint for a packet that takeQuick knows.
 func (d *duplicates) whole(q *quickPacket, ends, ident uint64, length uint32) uint64 {
 	proto := Proto(q.h[9])
-	return d.content(proto, q.ip[ipv4Header:], false, d.header4(ends, ident, length, proto)) | 1
+	h := d.header4(ends, ident, length, proto)
+	if proto == TCP {
+		return d.segment((*[tcpHeader]byte)(q.h[ipv4Header:]), h) | 1
+	}
+	return d.content(proto, q.ip[ipv4Header:], false, h) | 1
 }
 
 // header4 hashes an IPv4 header: of both addresses, and of what else counts, one word each.
@@ -98,6 +133,11 @@ func (d *duplicates) content(proto Proto, b []byte, cut bool, h uint64) uint64 {
 	if len(b) < tcpHeader {
 		return fold(h^maphash.Bytes(d.seed, b[:min(len(b), 4)]), d.mix[1])
 	}
+	return d.segment((*[tcpHeader]byte)(b), h)
+}
+
+// segment adds the first 20 bytes of a TCP header.
+func (d *duplicates) segment(b *[tcpHeader]byte, h uint64) uint64 {
 	h = fold(h^binary.LittleEndian.Uint64(b[0:8]), d.mix[1]^binary.LittleEndian.Uint64(b[8:16]))
 	return fold(h^uint64(binary.LittleEndian.Uint32(b[16:20])), d.mix[2])
 }

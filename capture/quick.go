@@ -109,8 +109,10 @@ func (g *gatherer) keep(f *Frame, q *quickPacket) {
 	g.clock(f)
 	src, dst, ports := binary.BigEndian.Uint32(h[12:16]), binary.BigEndian.Uint32(h[16:20]), binary.BigEndian.Uint32(h[20:24])
 	ident, length := uint64(binary.BigEndian.Uint32(h[4:8])), uint32(len(q.ip))
-	from, to := mapped4|uint64(src), mapped4|uint64(dst)
-	g.sampler.add(sampleHash(address{0, from}, address{0, to}, ident, length, binary.LittleEndian.Uint64(h[20:28])))
+	if !g.alone {
+		from, to := address{0, mapped4 | uint64(src)}, address{0, mapped4 | uint64(dst)}
+		g.sampler.add(sampleHash(from, to, ident, length, binary.LittleEndian.Uint64(h[20:28])))
+	}
 	t.Stats.Read++
 	t.Stats.Bytes += uint64(uint32(f.WireLen))
 	if q.cast {

@@ -51,7 +51,7 @@ func (g *gatherer) knowledge() knowledge { return knowledge{*g.duplicates, g.goo
 func (g *gatherer) fork() *gatherer {
 	return &gatherer{
 		table: &Table{Keep: g.table.Keep, Segments: g.table.Segments},
-		file:  g.file, drop: g.drop, filter: g.filter, shift: g.shift,
+		file:  g.file, drop: g.drop, alone: g.alone, filter: g.filter, shift: g.shift,
 		duplicates: g.duplicates.fork(), sampler: newSampler(g.sampler.most), held: new(held),
 	}
 }
@@ -101,7 +101,7 @@ func (d *duplicates) fork() *duplicates { return &duplicates{seed: d.seed, mix: 
 // same place. What is earlier is in both only in the way, and as long.
 func (d *duplicates) agree(o *duplicates, from int64) bool {
 	for i := range d.buckets {
-		a, b := &d.buckets[i], &o.buckets[i]
+		a, b := d.bucket(i), o.bucket(i)
 		for j := range a.print {
 			if a.print[j] == b.print[j] && a.at[j] == b.at[j] {
 				continue
@@ -117,12 +117,13 @@ func (d *duplicates) agree(o *duplicates, from int64) bool {
 // inherit makes what d remembered, when it remembered what before does, what it should have: what truth does.
 func (d *duplicates) inherit(truth, before *duplicates) {
 	for i := range d.buckets {
-		b, old, right := &d.buckets[i], &before.buckets[i], &truth.buckets[i]
+		b, old, right := d.bucket(i), before.bucket(i), truth.bucket(i)
 		n := 0 // remembered since
 		for ; n < dupWays && (!slices.Equal(b.print[n:], old.print[:dupWays-n]) || !slices.Equal(b.at[n:], old.at[:dupWays-n])); n++ {
 		}
 		copy(b.print[n:], right.print[:])
 		copy(b.at[n:], right.at[:])
+		d.setBucket(i, &b)
 	}
 }
 

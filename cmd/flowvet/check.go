@@ -201,6 +201,7 @@ func (p *program) evaluate(f *checkFlags, grounds match.Grounds, inputs []*captu
 	if err != nil {
 		return nil, err
 	}
+	options.Alone = len(inputs) == 1
 	captures := p.read(inputs, options, f.quiet)
 	runtime.GC() // judged in the memory of parts that were merged, not beside it, 1 M flows take 70 MB less at the peak, and no longer
 	if f.sums {

@@ -82,7 +82,7 @@ func (p *program) suggest(args []string) (int, error) {
 	if err != nil {
 		return statusUsage, err
 	}
-	captures := p.read(inputs, capture.Options{MaxFlows: defaultMaxFlows()}, quiet)
+	captures := p.read(inputs, capture.Options{MaxFlows: defaultMaxFlows(), Alone: len(inputs) == 1}, quiet)
 	suggested := inventory.Suggest(cat, tables(captures)...)
 	if !suggested.Recognised() && !quiet {
 		p.say("no machine was recognised: the inventory holds only comments, and cannot be used before you name one")
