@@ -248,7 +248,7 @@ func restOf(r io.Reader) *io.SectionReader {
 	if err != nil || end <= from {
 		return nil
 	}
-	return io.NewSectionReader(f, from, end-from)
+	return io.NewSectionReader(cached(f), from, end-from)
 }
 
 // pipe takes a named pipe or a device, which is opened once and read from the front.

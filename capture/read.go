@@ -56,7 +56,7 @@ func (in *Input) open() (*openStream, error) {
 		f.Close()
 		return nil, errors.New("another file than the one that was opened is there now")
 	}
-	s := &openStream{Reader: bufio.NewReaderSize(io.LimitReader(f, in.Size), smallestBuffer), file: f, at: f}
+	s := &openStream{Reader: bufio.NewReaderSize(io.LimitReader(f, in.Size), smallestBuffer), file: f, at: cached(f)}
 	if in.Compression != "" {
 		s = s.expanded(in.Compression)
 	}
