@@ -57,15 +57,18 @@ func TestTagsSayWhatTheListsDo(t *testing.T) {
 // TestCopiesFarBehindAreKnown holds that all buckets are used: half of them were not, and of copies so far behind half were missed.
 func TestCopiesFarBehindAreKnown(t *testing.T) {
 	const packets, behind = 100_000, dupBuckets * dupWays / 2
+	rng := rand.New(rand.NewPCG(4, 6))
+	var prints [packets + behind]uint64
 	d, known := newDuplicates(), 0
-	for i := range uint64(packets + behind) {
-		d.known(d.header4(i, 0, 0, TCP)|1, 0)
-		if i >= behind && d.known(d.header4(i-behind, 0, 0, TCP)|1, 0) {
+	for i := range prints {
+		prints[i] = rng.Uint64() | 1
+		d.known(prints[i], 0)
+		if i >= behind && d.known(prints[i-behind], 0) {
 			known++
 		}
 	}
-	if share := float64(known) / packets; share < 0.6 {
-		t.Errorf("%.2f of the copies %d packets behind are known, want two thirds", share, behind)
+	if share := float64(known) / packets; share < 0.5 {
+		t.Errorf("%.2f of the copies %d packets behind are known, want half", share, behind)
 	}
 }
 
