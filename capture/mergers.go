@@ -3,6 +3,7 @@ package capture
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -11,8 +12,12 @@ import (
 // number that counting the new ones in front of it gives, which is what one goroutine would have given it; or it changes more than
 // its own record, as few do, and waits until the shares are done.
 
-// flowsPerMerger is how many flows are worth a goroutine that merges them.
-const flowsPerMerger = 1 << 14
+// How flows are shared out: many are worth a share of their own, and of shares there are more than processors, since those of the
+// flows that came last are new and cost more.
+const (
+	flowsPerMerger     = 1 << 14
+	mergersToProcessor = 4
+)
 
 // matching is which flows of another table a table knows. It holds until either changes.
 type matching struct {
@@ -36,7 +41,8 @@ func (t *Table) match(u *Table) *matching {
 	t.flush()
 	u.flush()
 	n := uint64(u.records.n)
-	f := &matching{numbers: make([]uint32, n), mergers: make([]merger, min(uint64(runtime.GOMAXPROCS(0)), 1+n/flowsPerMerger))}
+	most := uint64(mergersToProcessor * runtime.GOMAXPROCS(0))
+	f := &matching{numbers: make([]uint32, n), mergers: make([]merger, min(most, 1+n/flowsPerMerger))}
 	shares := uint64(len(f.mergers))
 	t.index.reserve(1)
 	f.each(func(i int, m *merger) {
@@ -46,11 +52,16 @@ func (t *Table) match(u *Table) *matching {
 	return f
 }
 
-// each calls do for every share, side by side.
+// each calls do for every share, as many side by side as there are processors.
 func (f *matching) each(do func(i int, m *merger)) {
 	var wait sync.WaitGroup
-	for i := range f.mergers {
-		wait.Go(func() { do(i, &f.mergers[i]) })
+	var taken atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), len(f.mergers)) {
+		wait.Go(func() {
+			for i := int(taken.Add(1)); i <= len(f.mergers); i = int(taken.Add(1)) {
+				do(i-1, &f.mergers[i-1])
+			}
+		})
 	}
 	wait.Wait()
 }

@@ -88,7 +88,7 @@ func (p *paper) item(indent, column int, label span, body ...span) {
 			label.text = ""
 		} else {
 			p.spaces(indent)
-			p.paint(label)
+			p.paint([]span{label})
 		}
 	}
 	if label.text == "" {
@@ -139,11 +139,10 @@ func gapBetween(before style, w word) span {
 // line prints spans and ends the line. Neighbours of one style are painted in one go.
 func (p *paper) line(spans []span) {
 	for i := 0; i < len(spans); {
-		run := spans[i]
-		for i++; i < len(spans) && spans[i].style == run.style; i++ {
-			run.text += spans[i].text
+		first := i
+		for i++; i < len(spans) && spans[i].style == spans[first].style; i++ {
 		}
-		p.paint(run)
+		p.paint(spans[first:i])
 	}
 	p.blank()
 }
@@ -155,23 +154,31 @@ type word struct {
 	gap   int // spaces before it, unless it begins a line: one, or two where the text has more than one
 }
 
+// words returns the words of body. All lie in two slices, which are made once.
 func words(body []span) []word {
-	var all []word
+	most := len(body)
+	for _, s := range body {
+		most += strings.Count(s.text, " ")
+	}
+	all, spans := make([]word, 0, most), make([]span, 0, most)
 	var open word
 	flush := func() {
 		if open.width > 0 {
+			open.spans, spans = spans, spans[len(spans):]
 			all = append(all, open)
 			open = word{}
 		}
 		open.gap = min(open.gap+1, 2)
 	}
 	for _, s := range body {
-		for i, piece := range strings.Split(visible(s.text, 0), " ") {
-			if i > 0 {
+		first := true
+		for piece := range strings.SplitSeq(visible(s.text, 0), " ") {
+			if !first {
 				flush()
 			}
+			first = false
 			if piece != "" {
-				open.spans = append(open.spans, span{piece, s.style})
+				spans = append(spans, span{piece, s.style})
 				open.width += utf8.RuneCountInString(piece)
 			}
 		}
@@ -180,12 +187,20 @@ func words(body []span) []word {
 	return all
 }
 
-func (p *paper) paint(s span) {
-	if ink := p.inks[s.style]; ink != nil {
-		p.WriteString(ink.Sprint(s.text))
+// paint prints spans of one style.
+func (p *paper) paint(run []span) {
+	ink := p.inks[run[0].style]
+	if ink == nil {
+		for _, s := range run {
+			p.WriteString(s.text)
+		}
 		return
 	}
-	p.WriteString(s.text)
+	var text strings.Builder
+	for _, s := range run {
+		text.WriteString(s.text)
+	}
+	p.WriteString(ink.Sprint(text.String()))
 }
 
 func (p *paper) spaces(n int) {
