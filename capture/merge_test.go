@@ -13,8 +13,9 @@ import (
 // mergeFlowsOf is how many flows halves are of.
 const mergeFlowsOf = 4 * flowsPerMerger
 
-// halves adds packets to one of two tables each, some of whose flows are of both, and to one that gets all.
-func halves(first, second, all *Table) {
+// halves adds packets, some of them in VLANs or none, to one of two tables each, some of whose flows are of both, and to one that gets
+// all.
+func halves(first, second, all *Table, vlans bool) {
 	kinds := []Signs{0, ACK, ACK | Payload, SYN, SYNACK, RST}
 	rng := rand.New(rand.NewPCG(9, 10))
 	for i := range uint64(6 * mergeFlowsOf) {
@@ -27,7 +28,7 @@ func halves(first, second, all *Table) {
 			p.src, p.dst = p.dst, p.src
 		}
 		p.Seq, p.Ack = rng.Uint32N(2), rng.Uint32N(1000)
-		p.HasVLAN, p.VLAN = n%5 == 0, uint16(1+rng.IntN(30)/29)
+		p.HasVLAN, p.VLAN = vlans && n%5 == 0, uint16(1+rng.IntN(30)/29)
 		ns := int64(1445421600e9 + i*1e6)
 		if n%2 == 0 && uint64(n%3) == later {
 			continue
@@ -41,22 +42,24 @@ func halves(first, second, all *Table) {
 // TestMergersSideBySideAddWhatOneDoes merges two tables with several processors, and holds the sum against a table to which every
 // packet of both was added: flows, what eviction knows of them, and that each is found again.
 func TestMergersSideBySideAddWhatOneDoes(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3)) // for four shares
 	keep := func(a netip.Addr) bool { return a.As16()[15]%4 == 0 }
 	for _, tt := range []struct {
 		name  string
 		table func() *Table
 		only  bool // the second half is merged into a table that is empty
+		vlans bool
 	}{
-		{"a table without a cap", func() *Table { return new(Table) }, false},
-		{"an empty table", func() *Table { return new(Table) }, true},
-		{"a cap that leaves room", func() *Table { return &Table{MaxFlows: mergeFlowsOf, Keep: keep} }, false},
-		{"room that a pool lends", func() *Table { return &Table{MaxFlows: 10, Pool: NewPool(mergeFlowsOf + poolGrant), Keep: keep} }, false},
-		{"numbers given back", func() *Table { return returned(100) }, false},
+		{"a table without a cap", func() *Table { return new(Table) }, false, true},
+		{"no VLANs", func() *Table { return new(Table) }, false, false},
+		{"an empty table", func() *Table { return new(Table) }, true, true},
+		{"a cap that leaves room", func() *Table { return &Table{MaxFlows: mergeFlowsOf, Keep: keep} }, false, true},
+		{"room that a pool lends", func() *Table { return &Table{MaxFlows: 10, Pool: NewPool(mergeFlowsOf + poolGrant), Keep: keep} }, false, true},
+		{"numbers given back", func() *Table { return returned(100) }, false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			merged, second, want := tt.table(), new(Table), tt.table()
-			halves(merged, second, want)
+			halves(merged, second, want, tt.vlans)
 			if tt.only {
 				empty := new(Table)
 				empty.Merge(merged)
@@ -101,7 +104,7 @@ func returned(flows uint32) *Table {
 func TestMergingIntoAFullTableLosesNoPacket(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	merged, second, all := &Table{MaxFlows: mergeFlowsOf / 2}, new(Table), new(Table)
-	halves(merged, second, all)
+	halves(merged, second, all, true)
 	merged.Merge(second)
 	if merged.Stats.Evictions == 0 || merged.Len() > mergeFlowsOf/2 {
 		t.Errorf("%d flows, of at most %d, after %d evictions", merged.Len(), mergeFlowsOf/2, merged.Stats.Evictions)
