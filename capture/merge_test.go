@@ -11,7 +11,7 @@ import (
 )
 
 // mergeFlowsOf is how many flows halves are of.
-const mergeFlowsOf = 4 * flowsPerMerger
+const mergeFlowsOf = 4 * flowsPerShare
 
 // halves adds packets, some of them in VLANs or none, to one of two tables each, some of whose flows are of both, and to one that gets
 // all.

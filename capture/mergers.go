@@ -15,8 +15,8 @@ import (
 // How flows are shared out: many are worth a share of their own, and of shares there are more than processors, since those of the
 // flows that came last are new and cost more.
 const (
-	flowsPerMerger     = 1 << 14
-	mergersToProcessor = 4
+	flowsPerShare      = 1 << 14
+	sharesPerProcessor = 4
 )
 
 // matching is which flows of another table a table knows. It holds until either changes.
@@ -41,8 +41,8 @@ func (t *Table) match(u *Table) *matching {
 	t.flush()
 	u.flush()
 	n := uint64(u.records.n)
-	most := uint64(mergersToProcessor * runtime.GOMAXPROCS(0))
-	f := &matching{numbers: make([]uint32, n), mergers: make([]merger, min(most, 1+n/flowsPerMerger))}
+	most := uint64(sharesPerProcessor * runtime.GOMAXPROCS(0))
+	f := &matching{numbers: make([]uint32, n), mergers: make([]merger, min(most, 1+n/flowsPerShare))}
 	shares := uint64(len(f.mergers))
 	t.index.reserve(1)
 	f.each(func(i int, m *merger) {
