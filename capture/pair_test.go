@@ -71,6 +71,9 @@ func TestPairsReadAlike(t *testing.T) {
 		{"a few flows, and damage in the middle", few, func(data []byte) { clear(data[len(data)/2:][:5000]) }, Options{}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if testing.Short() && !tt.divided {
+				t.Skip("-short: nothing is shared by parts, and relays have tests of their own")
+			}
 			data := pairOf(tt.kind)
 			if tt.change != nil {
 				tt.change(data)
