@@ -28,7 +28,7 @@ type cachedFile struct {
 
 // ReadAt implements io.ReaderAt.
 func (r *cachedFile) ReadAt(b []byte, at int64) (n int, err error) {
-	if len(b) <= windowSize && at >= 0 { // none so long that a collection of garbage waits for it; -1 means where the file is read
+	if len(b) <= prefillRoom+windowSize && at >= 0 { // none so long that a collection of garbage waits for it; -1 means where the file is read
 		_ = r.conn.Control(func(fd uintptr) { n = readCached(fd, b, at) })
 	}
 	if n > 0 && n == len(b) {

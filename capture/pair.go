@@ -3,6 +3,7 @@ package capture
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime/debug"
 )
 
@@ -23,7 +24,10 @@ const (
 // leadInPair reads all, or all that is in no part. Where a part begins is found out beside reading on.
 func (x *reading) leadInPair(ctx context.Context) {
 	few := false
-	x.gatherer.relayed(func() { few = x.relayUntilFew(ctx) })
+	next := &prefill{file: x.stream.r.(*io.SectionReader)}
+	x.stream.next = next
+	x.gatherer.relayed(next.help, func() { few = x.relayUntilFew(ctx) })
+	x.stream.next = nil
 	if !few {
 		return
 	}
@@ -45,7 +49,7 @@ func (x *reading) leadInPair(ctx context.Context) {
 		x.run(ctx, x.end(0))
 		return
 	}
-	x.gatherer.relayed(func() { x.run(ctx, 0) })
+	x.gatherer.relayed(nil, func() { x.run(ctx, 0) })
 }
 
 // relayUntilFew reads until there are few flows for the packets that are left, or to the end, and reports which.

@@ -149,7 +149,7 @@ func (x *reading) lead(ctx context.Context) {
 	case x.options.pair && x.source != nil && x.from.at != nil:
 		x.leadInPair(ctx)
 	case x.options.aside:
-		x.gatherer.relayed(func() { x.run(ctx, x.end(0)) })
+		x.gatherer.relayed(nil, func() { x.run(ctx, x.end(0)) })
 	default:
 		x.run(ctx, x.end(0))
 	}

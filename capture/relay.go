@@ -33,6 +33,7 @@ type relay struct {
 	made    int
 	full    chan *shipment
 	free    chan *shipment
+	idle    func() bool // what to do while nothing is sent, if it finds something; may be nil
 	ended   sync.WaitGroup
 	packets atomic.Uint64 // that were counted,
 	known   atomic.Uint64 // and the flows that they began
@@ -46,9 +47,11 @@ func newRelay(flows *Table) *relay {
 	}
 }
 
-// relayed calls read, during which flows are counted in another goroutine.
-func (g *gatherer) relayed(read func()) {
+// relayed calls read, during which flows are counted in another goroutine. While that has nothing to count it calls idle, unless it is
+// nil, as long as it returns true.
+func (g *gatherer) relayed(idle func() bool, read func()) {
 	r := newRelay(g.table)
+	r.idle = idle
 	g.table = &Table{Keep: r.flows.Keep, Segments: r.flows.Segments, onward: r, filling: &r.filling.groups[0]}
 	defer func() { g.table = r.join(g.table) }()
 	read()
@@ -89,9 +92,23 @@ func (r *relay) count() {
 			}
 		}
 	}()
-	for s := range r.full {
+	for s := r.next(); s != nil; s = r.next() {
 		r.empty(s)
 		r.free <- s
+	}
+}
+
+// next waits for a shipment; nil: there are no more.
+func (r *relay) next() *shipment {
+	for {
+		select {
+		case s := <-r.full:
+			return s
+		default:
+		}
+		if r.idle == nil || !r.idle() {
+			return <-r.full
+		}
 	}
 }
 

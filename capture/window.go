@@ -10,9 +10,10 @@ import (
 type window struct {
 	r      io.Reader
 	buf    []byte
-	lo, hi int   // unread bytes are buf[lo:hi]
-	base   int64 // offset in the stream of buf[0]
-	err    error // of the last read; io.EOF at the end
+	lo, hi int      // unread bytes are buf[lo:hi]
+	base   int64    // offset in the stream of buf[0]
+	err    error    // of the last read; io.EOF at the end
+	next   *prefill // what another goroutine reads of the same file; nil: nothing
 }
 
 const (
@@ -47,6 +48,9 @@ func (w *window) advance(n int) { w.lo += n }
 // fill reads until n bytes are there or the stream ends.
 func (w *window) fill(n int) {
 	for w.hi-w.lo < n && w.err == nil {
+		if w.next != nil && w.next.exchange(w) {
+			continue
+		}
 		if w.lo > 0 {
 			w.base += int64(w.lo)
 			w.hi = copy(w.buf, w.buf[w.lo:w.hi])
